@@ -118,6 +118,18 @@ identifier!(
     /// The payment provider's id of a transaction.
     TransactionId, 128, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
+impl TransactionId {
+    /// Returns whether this is the id of an intent of Stripe.
+    pub fn is_stripe_intent(&self) -> bool {
+        self.0.starts_with("pi_")
+    }
+
+    /// Returns whether this is the id of a Checkout session or an invoice of Stripe, whose money has an
+    /// intent.
+    pub fn is_stripe_session(&self) -> bool {
+        self.0.starts_with("cs_") || self.0.starts_with("in_")
+    }
+}
 identifier!(
     /// A stock keeping unit.
     Sku, 64, visible, "^[!-~]+$", "visible ASCII characters without spaces"

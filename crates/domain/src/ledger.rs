@@ -350,9 +350,14 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Returns all ids of the transaction at its provider.
+    pub fn ids(&self) -> impl Iterator<Item = &TransactionId> {
+        self.transaction_id.iter().chain(&self.aliases)
+    }
+
     /// Returns whether the transaction has this id at its provider.
     pub fn is_called(&self, id: &TransactionId) -> bool {
-        self.transaction_id.as_ref() == Some(id) || self.aliases.contains(id)
+        self.ids().any(|own| own == id)
     }
 }
 

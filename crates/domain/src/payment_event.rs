@@ -364,6 +364,11 @@ impl PaymentEvent {
         }
     }
 
+    /// Returns all ids of the payment that the event is about.
+    pub fn ids(&self) -> impl Iterator<Item = &TransactionId> {
+        self.transaction_id.iter().chain(&self.aliases)
+    }
+
     /// Returns whether the event has no effect except its row.
     pub fn is_only_recorded(&self) -> bool {
         !self.concerns_order() && self.offered_money().is_none()

@@ -82,13 +82,8 @@ impl OrderClient {
     /// Sends a confirmation that a closed order refused to a settlement, which records it.
     #[tracing::instrument(name = "temporal.record_refused_report", skip_all)]
     pub async fn record_refused_report(&self, report: PaymentEvent) -> Result<(), Error> {
-        let payment_event = PaymentEventSignal {
-            event: report,
-            declined: false,
-            again: false,
-            grace: None,
-        };
-        self.send_payment_event(payment_event).await
+        self.send_payment_event(PaymentEventSignal::new(report))
+            .await
     }
 
     /// Sends the event to its order. Returns `false` if there is no open order.

@@ -161,11 +161,6 @@ fn age_of(since: DateTime<Utc>) -> TimeDelta {
     now() - since
 }
 
-/// Returns whether the transaction is a PaymentIntent.
-fn is_intent(id: &TransactionId) -> bool {
-    id.as_str().starts_with("pi_")
-}
-
 fn transaction_id(intent: &Intent) -> Result<TransactionId, OutcomeUnknown> {
     TransactionId::parse(&intent.id)
         .map_err(|error| OutcomeUnknown(format!("Stripe's payment id {error}")))

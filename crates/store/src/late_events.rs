@@ -33,12 +33,7 @@ pub async fn find_order(
     pool: &PgPool,
     event: &PaymentEvent,
 ) -> Result<(Option<OrderId>, OrderPresence), Error> {
-    let ids: Vec<String> = event
-        .transaction_id
-        .iter()
-        .chain(&event.aliases)
-        .map(ToString::to_string)
-        .collect();
+    let ids: Vec<String> = event.ids().map(ToString::to_string).collect();
     if let Some(payment_id) = event.named_payment() {
         let order = sqlx::query_scalar!(
             "select order_id from payments where payment_id = $1",

@@ -60,7 +60,7 @@ pub struct AppliedEvent {
 /// appears later, and an id that the ledger learns later, find the stored events.
 #[tracing::instrument(name = "store.ledger.apply_event", skip_all)]
 pub async fn apply_event(pool: &PgPool, event: &PaymentEvent) -> Result<AppliedEvent, Error> {
-    let ids = ids_of(event);
+    let ids: Vec<_> = event.ids().cloned().collect();
     let named = event.named_payment();
     // A refused report is not a fact about the transaction.
     let is_report = matches!(event.kind, PaymentEventKind::ReportRefused { .. });
@@ -143,16 +143,10 @@ pub async fn request_refund(
     if row.order_id.as_ref().is_some_and(|of| of != order_id) {
         return Ok(None);
     }
-    let balance = &row.balance;
     let requested = match keep {
         None => Some(Movement::new(MovementKind::RefundRequested, "all", None)),
-        Some(keep) => {
-            let target = balance.captured - balance.lost - keep;
-            (balance.available() > keep && target > 0).then(|| {
-                let reference = format!("above {keep}");
-                Movement::new(MovementKind::RefundRequested, reference, Some(target))
-            })
-        }
+        Some(keep) => (row.balance.available() > keep)
+            .then(|| row.refund_above(keep, format!("above {keep}"))),
     };
     let movements: Vec<_> = requested.into_iter().collect();
     rows::add_movements(&mut transaction, &mut row, &movements).await?;
@@ -189,14 +183,4 @@ pub async fn find(
     let ids = std::slice::from_ref(transaction_id);
     let rows = rows::find_all(&mut connection, provider, ids).await?;
     Ok(rows.first().map(rows::Row::stored))
-}
-
-/// Returns all ids of the payment that the event is about.
-fn ids_of(event: &PaymentEvent) -> Vec<TransactionId> {
-    event
-        .transaction_id
-        .iter()
-        .chain(&event.aliases)
-        .cloned()
-        .collect()
 }

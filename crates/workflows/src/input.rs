@@ -93,6 +93,18 @@ pub struct PaymentEventSignal {
     pub grace: Option<Span>,
 }
 
+impl PaymentEventSignal {
+    /// A new event, which no order has declined. Its settlement does not wait for an unknown order.
+    pub fn new(event: PaymentEvent) -> Self {
+        Self {
+            event,
+            declined: false,
+            again: false,
+            grace: None,
+        }
+    }
+}
+
 impl Decode for PaymentEventSignal {
     fn decode(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| format!("payment event: {error}"))

@@ -41,12 +41,7 @@ impl ReconcileWorkflow {
                 .workflow_id(settlement_workflow_id(&event))
                 .parent_close_policy(ParentClosePolicy::Abandon)
                 .build();
-            let signal = PaymentEventSignal {
-                event,
-                declined: false,
-                again: false,
-                grace: None,
-            };
+            let signal = PaymentEventSignal::new(event);
             // It fails while a settlement of this transaction runs. The next comparison finds
             // what is still missing then.
             let _ = ctx

@@ -131,13 +131,7 @@ async fn settle_event(ctx: &Context, received: PaymentEventSignal) -> WorkflowRe
     .await?;
     if let RecordedEvent::Recorded { refuted, .. } = recorded {
         for event in refuted {
-            let refutation = PaymentEventSignal {
-                event,
-                declined: false,
-                again: false,
-                grace: None,
-            };
-            Box::pin(settle_event(ctx, refutation)).await?;
+            Box::pin(settle_event(ctx, PaymentEventSignal::new(event))).await?;
         }
     }
     Ok(())
@@ -213,25 +207,16 @@ async fn decide_outcome(
     found: FoundOrder,
     grace: Option<domain::Span>,
 ) -> WorkflowResult<(WebhookOutcome, Option<String>)> {
-    match &event.kind {
-        PaymentEventKind::Paid { amount, .. } | PaymentEventKind::Authorised { amount, .. } => {
-            return refund_unmatched_payment(ctx, event, *amount, found.presence, grace).await;
-        }
+    if let Some((amount, _)) = event.offered_money() {
+        return refund_unmatched_payment(ctx, event, amount, found.presence, grace).await;
+    }
+    if matches!(
+        event.kind,
         PaymentEventKind::Unconfirmed { .. }
-        | PaymentEventKind::Ignored { .. }
-        | PaymentEventKind::Unreadable { .. } => return Ok(outcome_without_order(event)),
-        PaymentEventKind::AttemptFailed { .. }
-        | PaymentEventKind::Voided { .. }
-        | PaymentEventKind::CaptureFailed { .. }
-        | PaymentEventKind::Processing
-        | PaymentEventKind::Refunded { .. }
-        | PaymentEventKind::RefundFailed { .. }
-        | PaymentEventKind::Returned { .. }
-        | PaymentEventKind::Disputed { .. }
-        | PaymentEventKind::Warning { .. }
-        | PaymentEventKind::CompletedUnpaid { .. }
-        | PaymentEventKind::ReportRefused { .. }
-        | PaymentEventKind::Resolved { .. } => {}
+            | PaymentEventKind::Ignored { .. }
+            | PaymentEventKind::Unreadable { .. }
+    ) {
+        return Ok(outcome_without_order(event));
     }
     match (
         event.audit_entry(),

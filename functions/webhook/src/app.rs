@@ -134,10 +134,8 @@ async fn receive_event(app: &App, call: &ApiRequest) -> Result<ApiResponse, Prob
     let signals = payment_webhooks::events(&verified, &app.settings.deployment)
         .into_iter()
         .map(|event| PaymentEventSignal {
-            event,
-            declined: false,
-            again: false,
             grace: Some(app.settings.grace),
+            ..PaymentEventSignal::new(event)
         });
     app.orders.send_payment_events(signals).await?;
     Ok(match provider {

@@ -39,12 +39,7 @@ pub(super) async fn resolve_entry(arguments: ResolveEntry) -> Result<()> {
     let event = resolution(&entry, arguments.note.clone())?;
     let provider = event.provider;
     if event.concerns_order() {
-        let signal = PaymentEventSignal {
-            event,
-            declined: false,
-            again: false,
-            grace: None,
-        };
+        let signal = PaymentEventSignal::new(event);
         target::connect_orders()?
             .send_payment_event(signal)
             .await

@@ -37,10 +37,8 @@ pub(super) async fn replay_webhook_event(arguments: WebhookEventArguments) -> Re
     let orders = target::connect_orders()?;
     let settlement = settlement_workflow_id(&event);
     let signal = PaymentEventSignal {
-        event,
-        declined: false,
         again: true,
-        grace: None,
+        ..PaymentEventSignal::new(event)
     };
     orders
         .send_payment_event(signal)

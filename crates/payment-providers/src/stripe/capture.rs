@@ -3,7 +3,7 @@
 use super::{
     Stripe,
     api::CallError,
-    is_intent, money,
+    money,
     object::{Intent, IntentStatus, Refusal},
 };
 use crate::{Capture, CaptureRequest, OutcomeUnknown};
@@ -14,7 +14,7 @@ impl Stripe {
         &self,
         request: &CaptureRequest,
     ) -> Result<Capture, OutcomeUnknown> {
-        if !is_intent(&request.transaction_id) {
+        if !request.transaction_id.is_stripe_intent() {
             return Ok(Capture::Unsupported);
         }
         let units = match WebhookProvider::Stripe.units_from_money(request.amount) {

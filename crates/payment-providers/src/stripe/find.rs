@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use super::{
     KEY_IS_KEPT, PaymentKey, Stripe, age_of,
     api::{CallError, ListQuery},
-    is_intent, money,
+    money,
     object::{Intent, IntentStatus},
     transaction_id,
 };
@@ -156,7 +156,7 @@ impl Stripe {
         &self,
         transaction_id: &TransactionId,
     ) -> Result<Option<FoundPayment>, OutcomeUnknown> {
-        if !is_intent(transaction_id) {
+        if !transaction_id.is_stripe_intent() {
             return Ok(None);
         }
         match self.api.get_intent(transaction_id.as_str()).await {

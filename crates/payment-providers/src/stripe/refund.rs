@@ -5,7 +5,7 @@ use super::{
     PaymentKey, SEARCH_LAG, Stripe, age_of,
     api::{CallError, Form},
     find::LookUp,
-    is_intent, money,
+    money,
     object::{Intent, IntentStatus, Refund as StripeRefund, RefundStatus, is_of},
     transaction_id,
 };
@@ -27,7 +27,7 @@ impl Stripe {
             .past
             .transaction_id
             .as_ref()
-            .filter(|id| is_intent(id));
+            .filter(|id| id.is_stripe_intent());
         // Only payments of this account, or confirmed ones. An operator must refund payments at
         // other providers.
         let confirmed = request.provider == EXTERNAL && known.is_some();

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    ids_of, rows,
+    rows,
     settle::{Intent, find_session_of_intent},
 };
 use crate::{
@@ -176,7 +176,7 @@ async fn claim_in(
     confirmation: Confirmation<'_>,
 ) -> Result<Claim, Error> {
     let ids = match confirmation.event {
-        Some(event) => ids_of(event),
+        Some(event) => event.ids().cloned().collect(),
         None => vec![confirmation.transaction_id.clone()],
     };
     let is_session =
@@ -270,8 +270,8 @@ async fn claim_in(
 
 /// Returns whether these are the ids of a Stripe session or invoice that does not name its intent.
 fn is_session_without_intent(ids: &[TransactionId]) -> bool {
-    let has = |prefix: &str| ids.iter().any(|id| id.as_str().starts_with(prefix));
-    (has("cs_") || has("in_")) && !has("pi_")
+    ids.iter().any(TransactionId::is_stripe_session)
+        && !ids.iter().any(TransactionId::is_stripe_intent)
 }
 
 /// Returns the ids to lock. A session and its intent have no id in common, so a further id

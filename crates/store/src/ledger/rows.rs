@@ -3,7 +3,6 @@
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
-use super::ids_of;
 use crate::{Error, error::SqlxResultExt};
 use domain::{
     Balance, Concern, Currency, EXTERNAL, Movement, MovementKind, OrderId, PaymentEvent,
@@ -278,7 +277,8 @@ pub(super) async fn add_stored_events(
         let events = read_stored_events(connection, row, &read).await?;
         for event in events {
             row.add(&event.movements(row.currency));
-            row.learn_ids(&ids_of(&event), Some(event.provider));
+            let ids: Vec<_> = event.ids().cloned().collect();
+            row.learn_ids(&ids, Some(event.provider));
         }
         let learned: Vec<_> = row.ids();
         let learned: Vec<_> = learned
@@ -416,7 +416,7 @@ impl Row {
             match &self.transaction_id {
                 _ if is_known => {}
                 None => self.transaction_id = Some(id.clone()),
-                Some(old) if is_intent(id) && !is_intent(old) => {
+                Some(old) if id.is_stripe_intent() && !old.is_stripe_intent() => {
                     self.aliases.push(old.clone());
                     self.transaction_id = Some(id.clone());
                 }
@@ -436,8 +436,8 @@ impl Row {
 
     /// Returns whether this payment has an intent, and the ids have another one.
     fn has_other_intent(&self, ids: &[TransactionId]) -> bool {
-        let own = self.ids().into_iter().find(is_intent);
-        let other = ids.iter().find(|id| is_intent(id));
+        let own = self.ids().into_iter().find(TransactionId::is_stripe_intent);
+        let other = ids.iter().find(|id| id.is_stripe_intent());
         own.as_ref()
             .zip(other)
             .is_some_and(|(own, other)| own != other)
@@ -468,7 +468,7 @@ impl Row {
     /// Returns whether two rows with an id of one event can be the same money. Two intents are two
     /// payments, and money of two orders needs an operator.
     fn is_same_money(&self, other: &Self) -> bool {
-        let intent = |row: &Self| row.ids().into_iter().find(is_intent);
+        let intent = |row: &Self| row.ids().into_iter().find(TransactionId::is_stripe_intent);
         let intents = intent(self).zip(intent(other));
         let orders = self.order_id.as_ref().zip(other.order_id.as_ref());
         let has_one_provider = self.provider == other.provider
@@ -478,6 +478,17 @@ impl Row {
             && self.currency == other.currency
             && intents.is_none_or(|(one, two)| one == two)
             && orders.is_none_or(|(one, two)| one == two)
+    }
+
+    /// Returns the request to refund what exceeds `keep` minor units.
+    pub(super) fn refund_above(&self, keep: i64, reference: String) -> Movement {
+        let target = self.balance.captured - self.balance.lost - keep;
+        Movement::new(MovementKind::RefundRequested, reference, Some(target))
+    }
+
+    /// Returns a settlement's request to refund what exceeds `keep` minor units.
+    pub(super) fn unneeded_above(&self, keep: i64) -> Movement {
+        self.refund_above(keep, format!("{UNNEEDED} above {keep}"))
     }
 
     /// Returns whether a settlement has requested a refund.
@@ -525,10 +536,6 @@ impl Row {
             created_at: Some(self.created_at),
         }
     }
-}
-
-fn is_intent(id: &TransactionId) -> bool {
-    id.as_str().starts_with("pi_")
 }
 
 /// Gives an operator's resolution the amount up to which it closes the entry.

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoredTransaction,
     claim::{NewPayment, PaymentSource, insert, missing_row, with_session_lock},
-    ids_of, rows,
+    rows,
 };
 use crate::{Error, error::SqlxResultExt, pool};
 use domain::{
@@ -43,9 +43,10 @@ pub async fn settle(
     unmatched: UnmatchedPayment<'_>,
 ) -> Result<Option<Settlement>, Error> {
     let event = unmatched.event;
-    let ids = ids_of(event);
+    let ids: Vec<_> = event.ids().cloned().collect();
     let mut transaction = pool::begin(pool).await?;
-    let is_intent = is_intent(unmatched);
+    let is_intent =
+        event.provider == WebhookProvider::Stripe && unmatched.transaction_id.is_stripe_intent();
     rows::lock_ids(&mut transaction, &with_session_lock(&ids, is_intent)).await?;
     let search = rows::Search::of_event(event, &ids);
     let found = match rows::find(&mut transaction, search).await?.row {
@@ -138,13 +139,7 @@ pub async fn request_unneeded(
         };
         if unneeded > 0 {
             excess -= unneeded;
-            let keep = available - unneeded;
-            let target = row.balance.captured - row.balance.lost - keep;
-            let request = Movement::new(
-                MovementKind::RefundRequested,
-                format!("{} above {keep}", rows::UNNEEDED),
-                Some(target),
-            );
+            let request = row.unneeded_above(available - unneeded);
             rows::add_movements(&mut transaction, &mut row, &[request]).await?;
         }
         if row.balance.due > 0 && !row.balance.by_hand {
@@ -232,12 +227,7 @@ async fn find_unneeded(
     if keep == balance.available() {
         return Ok(None);
     }
-    let target = balance.captured - balance.lost - keep;
-    Ok(Some(Movement::new(
-        MovementKind::RefundRequested,
-        format!("{} above {keep}", rows::UNNEEDED),
-        Some(target),
-    )))
+    Ok(Some(row.unneeded_above(keep)))
 }
 
 /// An intent of Stripe whose session is searched.
@@ -247,12 +237,6 @@ pub(super) struct Intent<'a> {
     pub(super) order_id: Option<&'a OrderId>,
     /// Stripe's id of the customer.
     pub(super) customer: Option<&'a str>,
-}
-
-/// Returns whether the event is about a Stripe intent.
-fn is_intent(unmatched: UnmatchedPayment<'_>) -> bool {
-    unmatched.event.provider == WebhookProvider::Stripe
-        && unmatched.transaction_id.as_str().starts_with("pi_")
 }
 
 /// A subscription's intent does not name its session, and perhaps not its order. It is the money of

@@ -262,10 +262,9 @@ pub(super) async fn hand_to_settlement(
 ) {
     let workflow_id = settlement_workflow_id(&event);
     let signal = PaymentEventSignal {
-        event,
         declined,
-        again: false,
         grace,
+        ..PaymentEventSignal::new(event)
     };
     let mut number = 0;
     loop {

@@ -143,38 +143,28 @@ impl Payments {
         let PaymentEventKind::Paid { amount, .. } = &event.kind else {
             return false;
         };
-        let has = |id: &TransactionId, prefix: &str| id.as_str().starts_with(prefix);
-        let is_session = |id: &TransactionId| has(id, "cs_") || has(id, "in_");
         let of_stripe = |provider: &str| [EXTERNAL, STRIPE].contains(&provider);
         let recorded = self.transactions.iter().any(|transaction| {
-            let mut ids = transaction
-                .transaction_id
-                .iter()
-                .chain(&transaction.aliases);
+            let own = transaction.transaction_id.as_ref();
             transaction.balance.captured == amount.minor()
                 && transaction.currency == amount.currency()
                 && of_stripe(&transaction.provider)
-                && transaction.transaction_id.as_ref().is_some_and(is_session)
-                && !ids.any(|id| has(id, "pi_"))
+                && own.is_some_and(TransactionId::is_stripe_session)
+                && !transaction.ids().any(TransactionId::is_stripe_intent)
         });
         let accepted = self.accepted.iter().any(|accepted| {
             let confirmation = &accepted.confirmation;
-            let is_alone = accepted
-                .event
-                .as_ref()
-                .is_none_or(|event| event.aliases.iter().all(|id| !has(id, "pi_")));
+            let event = accepted.event.as_ref();
             accepted.amount == amount.minor()
                 && confirmation
                     .provider
                     .is_none_or(|of| of == WebhookProvider::Stripe)
-                && is_session(&confirmation.transaction_id)
-                && is_alone
+                && confirmation.transaction_id.is_stripe_session()
+                && !event.is_some_and(|event| event.ids().any(TransactionId::is_stripe_intent))
         });
+        let own = event.transaction_id.as_ref();
         event.provider == WebhookProvider::Stripe
-            && event
-                .transaction_id
-                .as_ref()
-                .is_some_and(|id| has(id, "pi_"))
+            && own.is_some_and(TransactionId::is_stripe_intent)
             && self.find_by_event(event).is_none()
             && (recorded || accepted)
     }
@@ -182,11 +172,10 @@ impl Payments {
     /// Returns the transaction of the event. A transaction with another intent, or a claim of a caller
     /// in another currency, is another payment.
     pub(super) fn find_by_event(&self, event: &PaymentEvent) -> Option<&Transaction> {
-        let ids = || event.transaction_id.iter().chain(&event.aliases);
-        let is_intent = |id: &&TransactionId| id.as_str().starts_with("pi_");
-        let intent = ids().find(is_intent);
+        let intent = event.ids().find(|id| id.is_stripe_intent());
         let is_other = |transaction: &Transaction| {
-            let own = transaction.transaction_id.as_ref().filter(is_intent);
+            let own = transaction.transaction_id.as_ref();
+            let own = own.filter(|id| id.is_stripe_intent());
             let is_claim = transaction.provider == EXTERNAL;
             own.zip(intent).is_some_and(|(own, other)| own != other)
                 || is_claim
@@ -194,7 +183,8 @@ impl Payments {
                         .offered_money()
                         .is_some_and(|(money, _)| money.currency() != transaction.currency)
         };
-        ids()
+        event
+            .ids()
             .find_map(|id| self.find(id))
             .filter(|transaction| !is_other(transaction))
     }
