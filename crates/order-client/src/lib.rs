@@ -20,6 +20,7 @@ mod query;
 mod reconcile;
 mod recovery;
 mod settings;
+mod shared_run;
 mod start;
 mod update;
 mod workflow;

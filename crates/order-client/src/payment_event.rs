@@ -7,15 +7,13 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
-use temporalio_client::{
-    Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions,
-    WorkflowStartOptions,
-};
+use temporalio_client::{Client, WorkflowSignalOptions};
 
 use crate::{
     Error, OrderClient,
     client::{SERVER_TIMEOUT, order_handle},
     grpc_error::CallError,
+    shared_run::shared_options,
 };
 use contract::{order_workflow_id, recorder_workflow_id, settlement_workflow_id};
 use domain::PaymentEvent;
@@ -132,10 +130,7 @@ impl OrderClient {
         let queue = self.connection.settings().orders_task_queue.clone();
         let id = recorder_workflow_id(&queue, payment_event.event.provider);
         let start = |client: Client| {
-            let options = WorkflowStartOptions::new(queue.clone(), id.clone())
-                .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
-                .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-                .build();
+            let options = shared_options(queue.clone(), id.clone());
             let message = Message::Valid(payment_event.clone());
             async move {
                 let signal = RecorderWorkflow::payment_event;
@@ -164,14 +159,9 @@ impl OrderClient {
         until: Instant,
     ) -> Result<(), Error> {
         let queue = self.connection.settings().orders_task_queue.clone();
+        let id = settlement_workflow_id(&payment_event.event);
         let start = |client: Client| {
-            let options = WorkflowStartOptions::new(
-                queue.clone(),
-                settlement_workflow_id(&payment_event.event),
-            )
-            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
-            .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-            .build();
+            let options = shared_options(queue.clone(), id.clone());
             let message = Message::Valid(payment_event.clone());
             async move {
                 let signal = SettlementWorkflow::payment_event;

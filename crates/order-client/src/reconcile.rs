@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use temporalio_client::{
-    Client, WorkflowGetResultOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
-    WorkflowStartOptions, errors::WorkflowGetResultError,
-};
+use temporalio_client::Client;
 
-use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError};
+use crate::{Error, OrderClient, shared_run::start_on_schedule};
 use domain::{Span, WebhookProvider};
 use workflows::{
     ReconcileWorkflow,
@@ -32,31 +29,11 @@ impl OrderClient {
         provider: WebhookProvider,
         since: Span,
     ) -> Result<ReconcileReport, Error> {
-        let queue = self.connection.settings().orders_task_queue.clone();
-        let options = WorkflowStartOptions::new(queue, format!("reconcile-{provider}"))
-            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
-            .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-            .build();
+        let run: fn() -> _ = || ReconcileWorkflow::run;
+        let workflow = (run, format!("reconcile-{provider}"));
         let input = ReconcileInput { provider, since };
-        let start = |client: Client| {
-            let (input, options) = (input.clone(), options.clone());
-            async move {
-                client
-                    .start_workflow(ReconcileWorkflow::run, input, options)
-                    .await
-            }
-        };
-        let handle = self
-            .connection
-            .call(SERVER_TIMEOUT, start)
+        self.run_shared("comparison", workflow, input, REPORT_TIMEOUT)
             .await
-            .map_err(CallError::into_error)?;
-        let report = handle.get_result(WorkflowGetResultOptions::default());
-        match tokio::time::timeout(REPORT_TIMEOUT, report).await {
-            Ok(Ok(report)) => Ok(report),
-            Ok(Err(error)) => Err(explain(&error)),
-            Err(_) => Err(Error::NoWorker),
-        }
     }
 }
 
@@ -66,21 +43,11 @@ pub async fn reconcile_hourly(
     task_queue: String,
     provider: WebhookProvider,
 ) -> Result<(), String> {
-    let options = WorkflowStartOptions::new(task_queue, format!("reconcile-hourly-{provider}"))
-        .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-        .cron_schedule(HOURLY.to_owned())
-        .build();
+    let id = format!("reconcile-hourly-{provider}");
     let input = ReconcileInput {
         provider,
         since: Span::from_secs(DAY),
     };
-    client
-        .start_workflow(ReconcileWorkflow::run, input, options)
-        .await
-        .map(drop)
-        .map_err(|error| error.to_string())
-}
-
-fn explain(error: &WorkflowGetResultError) -> Error {
-    Error::Unexpected(format!("the comparison failed: {error}"))
+    let workflow = (ReconcileWorkflow::run, id, task_queue);
+    start_on_schedule(client, workflow, input, HOURLY).await
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowExecutionDescription, WorkflowExecutionStatus,
-    WorkflowGetResultOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
-    WorkflowStartOptions, errors::WorkflowStartError,
+    WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
+    errors::WorkflowStartError,
 };
 use temporalio_common::{MemoValues, search_attributes::SearchAttributes};
 
@@ -13,6 +13,7 @@ use crate::{
     Error, OrderClient,
     client::{SERVER_TIMEOUT, order_handle},
     grpc_error::CallError,
+    shared_run::start_on_schedule,
     start::{CURRENT_RULES, FINGERPRINT_MEMO, REQUEST_ID_MEMO},
 };
 use contract::order_workflow_id;
@@ -131,30 +132,11 @@ impl OrderClient {
     /// already running is shared.
     #[tracing::instrument(name = "temporal.recover", skip_all)]
     pub async fn recover_orders(&self, input: &RecoveryInput) -> Result<RecoveryReport, Error> {
-        let queue = self.connection.settings().orders_task_queue.clone();
-        let options = WorkflowStartOptions::new(queue.clone(), format!("recover-{queue}"))
-            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
-            .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-            .build();
-        let start = |client: Client| {
-            let (input, options) = (input.clone(), options.clone());
-            async move {
-                client
-                    .start_workflow(RecoveryWorkflow::run, input, options)
-                    .await
-            }
-        };
-        let handle = self
-            .connection
-            .call(SERVER_TIMEOUT, start)
+        let queue = &self.connection.settings().orders_task_queue;
+        let run: fn() -> _ = || RecoveryWorkflow::run;
+        let workflow = (run, format!("recover-{queue}"));
+        self.run_shared("search", workflow, input.clone(), REPORT_TIMEOUT)
             .await
-            .map_err(CallError::into_error)?;
-        let report = handle.get_result(WorkflowGetResultOptions::default());
-        match tokio::time::timeout(REPORT_TIMEOUT, report).await {
-            Ok(Ok(report)) => Ok(report),
-            Ok(Err(error)) => Err(Error::Unexpected(format!("the search failed: {error}"))),
-            Err(_) => Err(Error::NoWorker),
-        }
     }
 }
 
@@ -165,19 +147,12 @@ pub async fn recover_hourly(
     idle_for: Span,
 ) -> Result<(), String> {
     let id = format!("recover-hourly-{task_queue}");
-    let options = WorkflowStartOptions::new(task_queue, id)
-        .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-        .cron_schedule(HOURLY.to_owned())
-        .build();
     let input = RecoveryInput {
         idle_for,
         all: false,
     };
-    client
-        .start_workflow(RecoveryWorkflow::run, input, options)
-        .await
-        .map(drop)
-        .map_err(|error| error.to_string())
+    let workflow = (RecoveryWorkflow::run, id, task_queue);
+    start_on_schedule(client, workflow, input, HOURLY).await
 }
 
 fn loss_from_description(
