@@ -373,7 +373,7 @@ async fn record_all(ctx: &Context, decided: Vec<(QueuedEvent, WebhookOutcome)>) 
 }
 
 /// Records a refused confirmation for the work list, because the customer may have paid.
-async fn record_own_report(ctx: &Context, event: PaymentEvent) {
+pub(super) async fn record_own_report(ctx: &Context, event: PaymentEvent) {
     let received = ReceivePaymentEventInput {
         event: event.clone(),
         again: false,

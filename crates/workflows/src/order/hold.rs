@@ -23,7 +23,8 @@ const MAX_HOLD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// then `true`, and the order needs another payment.
 pub(super) async fn await_release(ctx: &Context) -> Progress<bool> {
     if ctx.state(OrderWorkflow::find_hold).is_none() {
-        return Ok(false);
+        // The hold can have ended between the request and this step.
+        return take_cancel(ctx);
     }
     waiting::ensure_not_stopped(ctx)?;
     if !ctx.state_mut(|order| order.takes_up(WaitingPlace::Hold)) {
@@ -40,14 +41,10 @@ pub(super) async fn await_release(ctx: &Context) -> Progress<bool> {
         left.unwrap_or_default(),
     )
     .await?;
-    let now = current_time(ctx);
-    if ctx.state_mut(|order| std::mem::take(&mut order.payments.is_cancel_requested)) {
-        ctx.state_mut(|order| {
-            order.state.waiting_for = None;
-            order.apply_payment_cancel(now)
-        })?;
+    if take_cancel(ctx)? {
         return Ok(true);
     }
+    let now = current_time(ctx);
     ctx.state_mut(|order| {
         order.state.waiting_for = None;
         if waited == WaitOutcome::TimedOut {
@@ -59,6 +56,19 @@ pub(super) async fn await_release(ctx: &Context) -> Progress<bool> {
     });
     waiting::ensure_not_stopped(ctx)?;
     Ok(false)
+}
+
+/// Cancels the payment if a request asked for it during the hold. Returns whether it did.
+fn take_cancel(ctx: &Context) -> Progress<bool> {
+    if !ctx.state_mut(|order| std::mem::take(&mut order.payments.is_cancel_requested)) {
+        return Ok(false);
+    }
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        order.state.waiting_for = None;
+        order.apply_payment_cancel(now)
+    })?;
+    Ok(true)
 }
 
 fn begin_hold(ctx: &Context) {

@@ -11,22 +11,17 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 use super::{
     OrderWorkflow, current_time,
     decisions::{AcceptanceRules, Decision},
-    earlier_runs,
+    earlier_runs, event_queue,
     payment::{record_replacements, replaceable_money},
     payments::{ConfirmationOutcome, PaymentPhase},
-    persistence,
     request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, UPDATE_ADDRESS},
     waiting,
 };
-use crate::{
-    Message,
-    activity::{ReceivePaymentEventInput, RecordPaymentEventInput, SettlementActivities},
-    patches, policies,
-};
+use crate::{Message, patches, policies};
 use contract::{
     Cancellation, PaymentCancellation, PaymentConfirmation, RefusalCode, UpdateOutcome,
 };
-use domain::{AddressChange, AuditEventType, OrderStatus, Step, WebhookOutcome};
+use domain::{AddressChange, AuditEventType, OrderStatus, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -224,23 +219,7 @@ async fn record_refused_report(
     if is_bounded {
         return ctx.state_mut(|order| order.payment_events.push_own_report(event));
     }
-    let received = ReceivePaymentEventInput {
-        event: event.clone(),
-        again: false,
-    };
-    let step = SettlementActivities::receive_delivery;
-    let known = persistence::run_readonly(ctx, step, received).await;
-    if known.is_some() {
-        // A repeated confirmation must not open an entry that an operator has closed.
-        return;
-    }
-    let recorded = RecordPaymentEventInput {
-        event,
-        outcome: WebhookOutcome::Unconfirmed,
-        detail: None,
-        settled: true,
-    };
-    persistence::run_readonly(ctx, SettlementActivities::record_delivery, recorded).await;
+    event_queue::record_own_report(ctx, event).await;
 }
 
 /// Waits for the decision about one recall. The order's status then shows the outcome.
