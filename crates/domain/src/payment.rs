@@ -122,6 +122,29 @@ pub struct PaymentInfo {
 }
 
 impl PaymentInfo {
+    /// Returns a payment whose money is not reported yet.
+    pub fn pending(
+        payment_id: PaymentId,
+        transaction_id: Option<TransactionId>,
+        total: Money,
+        payment_method: Option<String>,
+        timestamp: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            payment_id,
+            transaction_id,
+            amount: total.decimal(),
+            payment_method,
+            status: PaymentStatus::Pending,
+            timestamp,
+            captured: None,
+            refunded: None,
+            lost: None,
+            due: None,
+            dispute: None,
+        }
+    }
+
     /// Returns the payment that callers see: the transaction that pays the order, or else the newest
     /// one. `None` without a transaction. The transactions are in order of their time.
     pub fn of_transactions(
@@ -134,20 +157,15 @@ impl PaymentInfo {
             balance.available() > 0 || balance.capturable() > 0
         };
         let shown = transactions.iter().find(pays).or(transactions.last())?;
-        let info = Self {
-            payment_id: shown.payment_id.clone(),
-            transaction_id: shown.transaction_id.clone(),
-            amount: total.decimal(),
-            payment_method: shown.payment_method.clone(),
-            status: shown.balance.status(true),
+        let info = Self::pending(
+            shown.payment_id.clone(),
+            shown.transaction_id.clone(),
+            total,
+            shown.payment_method.clone(),
             timestamp,
-            captured: None,
-            refunded: None,
-            lost: None,
-            due: None,
-            dispute: None,
-        };
-        Some(info.with_transactions(transactions, total))
+        );
+        let status = shown.balance.status(true);
+        Some(Self { status, ..info }.with_transactions(transactions, total))
     }
 
     /// Returns the payment with the amounts and the dispute of all transactions of its order.

@@ -13,6 +13,7 @@
 //! writes each decision into the database.
 
 mod answers;
+mod charge;
 mod compensation;
 mod continuation;
 mod decisions;
@@ -25,6 +26,7 @@ mod inventory;
 mod outcomes;
 mod payment;
 mod payment_events;
+mod payment_record;
 mod payments;
 mod persistence;
 mod recall;
@@ -606,7 +608,7 @@ async fn ship_and_deliver(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
             shipment::ShippingPhaseResult::Held => {}
         }
     }
-    payment::capture_payments(ctx).await;
+    charge::capture_payments(ctx).await;
     delivery::await_delivery(ctx).await;
     Ok(())
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
 use super::{
-    Compensation, OrderWorkflow, current_time, earlier_runs, payment, persistence,
+    Compensation, OrderWorkflow, current_time, earlier_runs, payment_record, persistence,
     refund::{refund_payments, refund_transactions},
     shipment,
 };
@@ -23,7 +23,7 @@ pub(super) async fn compensate_order(ctx: &Context) {
     persistence::publish_search_attributes(ctx);
     earlier_runs::learn_effects(ctx, "compensation").await;
     // An accepted payment is money that arrived. It must be recorded before it can be refunded.
-    payment::record_accepted_payments(ctx).await;
+    payment_record::record_accepted_payments(ctx).await;
     while let Some(compensation) = ctx.state_mut(|order| order.compensations.pop()) {
         match compensation {
             Compensation::RefundPayment => refund_payments(ctx).await,

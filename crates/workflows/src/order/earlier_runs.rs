@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use temporalio_workflow::{WorkflowContext, WorkflowContextView};
 
-use super::{Compensation, OrderWorkflow, current_time, payment, persistence, shipment, waiting};
+use super::{
+    Compensation, OrderWorkflow, current_time, payment_record, persistence, shipment, waiting,
+};
 use crate::activity::{EarlierParcel, OrderActivities, ParcelState};
 use domain::Transaction;
 
@@ -97,7 +99,7 @@ fn note_payments(ctx: &Context, transactions: Vec<Transaction>) {
     ctx.state_mut(|order| {
         for transaction in transactions {
             order.note_transaction(transaction, now);
-            payment::add_refund_compensation(order);
+            payment_record::add_refund_compensation(order);
         }
         let release = Compensation::ReleaseInventory;
         if !order.compensations.contains(&release) {

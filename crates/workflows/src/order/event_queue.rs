@@ -15,8 +15,8 @@ use temporalio_workflow::WorkflowContext;
 use super::{
     OrderWorkflow, continuation,
     decisions::AcceptanceRules,
-    payment::{record_replacements, replaceable_money},
     payment_events::{self, EventDecision, EventRules},
+    payment_record::{record_replacements, replaceable_money},
     payments::ConfirmationOutcome,
     persistence,
     refund::{refund_excess, refund_transactions},

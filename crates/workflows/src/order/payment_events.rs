@@ -12,7 +12,7 @@ use temporalio_workflow::{
 use super::{
     OrderWorkflow, current_time,
     decisions::AcceptanceRules,
-    payment::{record_replacements, replaceable_money},
+    payment_record::{record_replacements, replaceable_money},
     payments::{ConfirmationOutcome, PaymentPhase},
     persistence,
     refund::{refund_excess, refund_transactions},

@@ -8,9 +8,8 @@ use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
 use super::{
-    OrderWorkflow, Review, compensation, current_time, delivery,
+    OrderWorkflow, Review, charge, compensation, current_time, delivery,
     earlier_runs::{self, EarlierRuns},
-    payment,
     payments::PaymentPhase,
     persistence,
     shipment::{self, ShippingPhaseResult},
@@ -75,7 +74,7 @@ async fn complete_dispatched_order(ctx: &Context) -> bool {
             return false;
         }
     }
-    payment::capture_payments(ctx).await;
+    charge::capture_payments(ctx).await;
     delivery::await_delivery(ctx).await;
     true
 }

@@ -12,7 +12,7 @@ use super::{
     OrderWorkflow, current_time,
     decisions::{AcceptanceRules, Decision},
     earlier_runs, event_queue,
-    payment::{record_replacements, replaceable_money},
+    payment_record::{record_replacements, replaceable_money},
     payments::{ConfirmationOutcome, PaymentPhase},
     request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, UPDATE_ADDRESS},
     waiting,
