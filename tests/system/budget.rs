@@ -95,6 +95,7 @@ fn is_write_of_order(statement: &str) -> bool {
 #[tokio::test]
 async fn successful_order_needs_six_writes() {
     const ORDERS: usize = 10;
+    const RUNS: usize = 3;
     let shared = shared_servers().await;
     let mut url = Url::parse(&shared.create_database("budget_statements").await).unwrap();
     let proxy = DatabaseProxy::start(url.port().unwrap()).await;
@@ -117,24 +118,28 @@ async fn successful_order_needs_six_writes() {
             .map(|(statement, count)| (statement.clone(), *count))
             .collect()
     };
-    let before = statements(&proxy.counts());
-    for number in 0..ORDERS {
-        complete(format!("pmt-budget-{number}")).await;
+    // A busy machine can repeat a step of an order. A run without a repeated step has the exact number.
+    let mut runs = Vec::new();
+    for run in 0..RUNS {
+        let before = statements(&proxy.counts());
+        for number in 0..ORDERS {
+            complete(format!("pmt-budget-{run}-{number}")).await;
+        }
+        let per_order: Vec<_> = statements(&proxy.counts())
+            .into_iter()
+            .map(|(statement, count)| {
+                let before = before.get(&statement).copied().unwrap_or(0);
+                (count - before, statement)
+            })
+            .filter(|(count, _)| *count > 0)
+            .collect();
+        let total: usize = per_order.iter().map(|(count, _)| count).sum();
+        runs.push((total, per_order));
+        if total == 6 * ORDERS {
+            break;
+        }
     }
-    let after = statements(&proxy.counts());
-    let per_order: Vec<_> = after
-        .iter()
-        .map(|(statement, count)| {
-            (
-                count - before.get(statement).copied().unwrap_or(0),
-                statement,
-            )
-        })
-        .filter(|(count, _)| *count > 0)
-        .collect();
-    let total: usize = per_order.iter().map(|(count, _)| count).sum();
-    // On a busy machine, a step can exceed its time limit and is repeated once or twice.
-    let expected = 6 * ORDERS..=6 * ORDERS + 2;
-    assert!(expected.contains(&total), "{total}: {per_order:#?}");
+    let fewest = runs.iter().map(|(total, _)| *total).min();
+    assert_eq!(fewest, Some(6 * ORDERS), "{runs:#?}");
     harness.assert_invariants().await;
 }
