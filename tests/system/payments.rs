@@ -21,7 +21,11 @@ mod work_list;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::{api::sample_order, harness::Harness, settlements::WebhookSender};
+use crate::{
+    api::{ApiResponse, sample_order},
+    harness::Harness,
+    settlements::WebhookSender,
+};
 use domain::WebhookProvider::{self, Adyen, Checkout, Square, Standard, Stripe};
 use payment_webhooks::SampleKind;
 
@@ -111,6 +115,28 @@ async fn expect_end(harness: &Harness, id: &str, status: &str) -> contract::Orde
     let view = harness.wait_for_end(id).await;
     assert_eq!(view.status.as_str(), status, "{id}: {view:?}");
     view
+}
+
+/// Confirms a payment by API.
+async fn confirm(
+    harness: &Harness,
+    id: &str,
+    transaction_id: &str,
+    amount: impl Into<Value>,
+) -> ApiResponse {
+    let amount: Value = amount.into();
+    let confirmation = json!({"transaction_id": transaction_id, "amount": amount});
+    harness
+        .post(&format!("/orders/{id}/payment"), confirmation)
+        .await
+}
+
+/// Returns a paid session of Stripe over 50.00 USD that names its order.
+fn session_of(order_id: &str, session: &str, intent: Value) -> Value {
+    json!({
+        "id": session, "payment_status": "paid", "amount_total": 5_000, "currency": "usd",
+        "payment_intent": intent, "client_reference_id": order_id,
+    })
 }
 
 async fn cancel(harness: &Harness, id: &str) {

@@ -122,18 +122,29 @@ async fn count_design(
         logs.path(),
     )
     .await?;
-    let target = Target {
-        temporal: servers.client.clone(),
-        http: http_client()?,
-        api_url: programs.api_url.clone(),
-        phase: format!("{}-counted", design.as_str()),
-        skus: options.skus,
-        delivery: options.delivery.duration(),
-    };
+    let phase = format!("{}-counted", design.as_str());
+    let target = target_of(options, servers, &programs, phase)?;
     let counts = count_orders(design, &target, &proxy, &database_url).await?;
     programs.stop().await;
     postgres.stop().await;
     Ok(counts)
+}
+
+/// Returns the receiver of the orders of a phase.
+fn target_of(
+    options: &BenchOptions,
+    servers: &Servers,
+    programs: &Programs,
+    phase: String,
+) -> Result<Target> {
+    Ok(Target {
+        temporal: servers.client.clone(),
+        http: http_client()?,
+        api_url: programs.api_url.clone(),
+        phase,
+        skus: options.skus,
+        delivery: options.delivery.duration(),
+    })
 }
 
 /// Returns the designs in the order of a round. The order alternates, so neither is always first.
@@ -164,14 +175,8 @@ async fn measure_phase(
         logs.path(),
     )
     .await?;
-    let target = Target {
-        temporal: servers.client.clone(),
-        http: http_client()?,
-        api_url: programs.api_url.clone(),
-        phase: format!("{}-{round}", design.as_str()),
-        skus: options.skus,
-        delivery: options.delivery.duration(),
-    };
+    let phase = format!("{}-{round}", design.as_str());
+    let target = target_of(options, servers, &programs, phase)?;
     let (orders, concurrency) = WARM_UP;
     let warm_up = Target {
         phase: format!("{}-warm-up", target.phase),

@@ -4,6 +4,7 @@ mod faults;
 pub mod guard;
 pub(crate) mod readiness;
 pub(crate) mod restarter;
+mod tool;
 
 use std::{fs, process::ExitStatus, time::Duration};
 

@@ -4,30 +4,16 @@
 use serde_json::{Value, json};
 
 use super::{
-    Adyen, Checkout, Entry, NOTHING, PAYING, Standard, Stripe, TOTAL, audit_payloads, create_order,
-    expect_end, intent_of, ledger_of, post_adyen, post_checkout, post_standard, post_stripe,
-    report, run_cases, start_shop, wait_for_audit_event, work_list_about, work_list_of,
+    Adyen, Checkout, Entry, NOTHING, PAYING, Standard, Stripe, TOTAL, audit_payloads, confirm,
+    create_order, expect_end, intent_of, ledger_of, post_adyen, post_checkout, post_standard,
+    post_stripe, report, run_cases, session_of, start_shop, wait_for_audit_event, work_list_about,
+    work_list_of,
 };
-use crate::{api::ApiResponse, harness::Harness};
+use crate::harness::Harness;
 use payment_webhooks::SampleKind::{Authorised, Disputed, Paid, Refunded, Voided};
 
 /// Orders wait before their dispatch, so that each report arrives in time.
 const SLOW: (&str, &str) = ("SHIPPING_DELAY", "10m");
-
-async fn confirm(harness: &Harness, id: &str, transaction_id: &str) -> ApiResponse {
-    let confirmation = json!({"transaction_id": transaction_id, "amount": TOTAL});
-    harness
-        .post(&format!("/orders/{id}/payment"), confirmation)
-        .await
-}
-
-/// Returns a paid session of Stripe that names its order.
-fn session_of(id: &str, session: &str, intent: Value) -> Value {
-    json!({
-        "id": session, "payment_status": "paid", "amount_total": 5_000, "currency": "usd",
-        "payment_intent": intent, "client_reference_id": id,
-    })
-}
 
 async fn wait_for_work(harness: &Harness, id: &str, expected: &[&str]) {
     let entries = async || {
@@ -81,7 +67,7 @@ async fn claim_of_another_orders_session_is_refuted() {
     let claim = async |harness: &Harness, is_shipped: bool| {
         let [a, b] = [create_order(harness).await, create_order(harness).await];
         let [cs, pi] = ["cs", "pi"].map(|name| format!("{name}_{a}"));
-        confirm(harness, &b, &cs).await.expect_status(200);
+        confirm(harness, &b, &cs, TOTAL).await.expect_status(200);
         let status = if is_shipped { "shipped" } else { "preparing" };
         harness.wait_for_status(&b, status).await;
         let intent = intent_of(&a, &pi, 5_000);
@@ -114,7 +100,9 @@ async fn report_of_the_provider_replaces_a_claim() {
     let less = async |provider| {
         let id = create_order(&harness).await;
         let name = format!("less-{provider}");
-        confirm(&harness, &id, &name).await.expect_status(200);
+        confirm(&harness, &id, &name, TOTAL)
+            .await
+            .expect_status(200);
         report(&harness, (provider, Paid), &id, &name, "30.00").await;
         wait_for_audit_event(&harness, &id, "payment_held").await;
         assert_eq!(
@@ -126,7 +114,9 @@ async fn report_of_the_provider_replaces_a_claim() {
     };
     let currency = async {
         let id = create_order(&harness).await;
-        confirm(&harness, &id, "T-euro").await.expect_status(200);
+        confirm(&harness, &id, "T-euro", TOTAL)
+            .await
+            .expect_status(200);
         harness.wait_for_status(&id, "preparing").await;
         let paid = json!({
             "order_id": id, "transaction_id": "T-euro", "amount": TOTAL, "currency": "EUR",
@@ -142,7 +132,9 @@ async fn report_of_the_provider_replaces_a_claim() {
     };
     let ended = async {
         let id = create_order(&harness).await;
-        confirm(&harness, &id, "pi_ended").await.expect_status(200);
+        confirm(&harness, &id, "pi_ended", TOTAL)
+            .await
+            .expect_status(200);
         report(&harness, (Stripe, Voided), &id, "pi_ended", TOTAL).await;
         expect_end(&harness, &id, "cancelled").await;
         let [row] = ledger_of(&harness, "pi_ended").await.try_into().unwrap();
@@ -350,7 +342,9 @@ async fn payment_of_a_held_order_can_be_cancelled() {
     assert!(message.contains("An operator must refund"), "{cancelled}");
     wait_for_work(&harness, &id, &["refund_due 30.00 T-held"]).await;
     // The cancelled payment is not a new one.
-    let again = confirm(&harness, &id, "T-held").await.expect_status(200);
+    let again = confirm(&harness, &id, "T-held", TOTAL)
+        .await
+        .expect_status(200);
     assert_eq!(again["already"], true, "{again}");
     post_checkout(
         &harness,

@@ -4,30 +4,15 @@
 use serde_json::{Value, json};
 
 use super::{
-    Adyen, Entry, NOTHING, Standard, Stripe, TOTAL, audit_payloads, cancel, count_audit_events,
-    create_order, expect_end, intent_of, ledger_of, list_audit_kinds, post_standard, post_stripe,
-    report, run_cases, start_shop, wait_for_audit_event, wait_for_outcome, work_list_about,
-    work_list_of,
+    Adyen, Entry, NOTHING, Standard, Stripe, TOTAL, audit_payloads, cancel, confirm,
+    count_audit_events, create_order, expect_end, intent_of, ledger_of, list_audit_kinds,
+    post_standard, post_stripe, report, run_cases, session_of, start_shop, wait_for_audit_event,
+    wait_for_outcome, work_list_about, work_list_of,
 };
-use crate::{api::ApiResponse, harness::Harness, settlements::WebhookSender};
+use crate::{harness::Harness, settlements::WebhookSender};
 use payment_webhooks::SampleKind::{
     Authorised, DisputeLost, Disputed, Paid, Refunded, Returned, Voided,
 };
-
-async fn confirm(harness: &Harness, id: &str, transaction_id: &str, amount: f64) -> ApiResponse {
-    let confirmation = json!({"transaction_id": transaction_id, "amount": amount});
-    harness
-        .post(&format!("/orders/{id}/payment"), confirmation)
-        .await
-}
-
-/// Returns a paid session of Stripe that names its order.
-fn session_of(id: &str, intent: Value) -> Value {
-    json!({
-        "id": format!("cs_{id}"), "payment_status": "paid", "amount_total": 5_000,
-        "currency": "usd", "payment_intent": intent, "client_reference_id": id,
-    })
-}
 
 /// Sends an event of Stripe without a wait for its outcome.
 async fn send_stripe(harness: &Harness, event_id: &str, event_type: &str, object: Value) {
@@ -132,7 +117,7 @@ async fn confirmed_session_and_its_intent_are_one_payment() {
         let [first, second] = ["pi", "cs"].map(|name| format!("evt-{name}-{id}"));
         let succeeded = intent_of(&id, &pi, 5_000);
         send_stripe(&harness, &first, "payment_intent.succeeded", succeeded).await;
-        let completed = session_of(&id, json!(pi));
+        let completed = session_of(&id, &cs, json!(pi));
         send_stripe(&harness, &second, "checkout.session.completed", completed).await;
         assert_eq!(wait_for_outcome(&harness, &second).await, "known");
         assert_eq!(wait_for_outcome(&harness, &first).await, "known");
@@ -161,7 +146,7 @@ async fn late_session_joins_the_payments_of_an_order() {
         [format!("refund_due 50.00 {pi}")]
     );
     let event_id = format!("evt-cs-{id}");
-    let completed = session_of(&id, json!(pi));
+    let completed = session_of(&id, &cs, json!(pi));
     assert_eq!(
         post_stripe(&harness, &event_id, "checkout.session.completed", completed).await,
         "known"
@@ -182,7 +167,7 @@ async fn joined_payment_that_was_refunded_needs_an_operator() {
     post_stripe(&harness, &event_id, "payment_intent.succeeded", succeeded).await;
     report(&harness, (Stripe, Refunded), &id, &pi, TOTAL).await;
     let event_id = format!("evt-cs-{id}");
-    let completed = session_of(&id, json!(pi));
+    let completed = session_of(&id, &cs, json!(pi));
     post_stripe(&harness, &event_id, "checkout.session.completed", completed).await;
     assert_eq!(
         ledger_of(&harness, &cs).await,
@@ -200,7 +185,7 @@ async fn session_without_intent_joins_the_orders_intent() {
     let harness = start_shop(&[]).await;
     let id = create_order(&harness).await;
     let event_id = format!("evt-cs-{id}");
-    let completed = session_of(&id, Value::Null);
+    let completed = session_of(&id, &format!("cs_{id}"), Value::Null);
     assert_eq!(
         post_stripe(&harness, &event_id, "checkout.session.completed", completed).await,
         "applied"

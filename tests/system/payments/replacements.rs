@@ -1,11 +1,11 @@
 //! Money that is missing after an order was paid, and the payment that replaces it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    Adyen, Entry, NOTHING, PAYING, Stripe, TOTAL, audit_payloads, cancel, count_audit_events,
-    create_order, expect_end, ledger_of, post_adyen, report, run_cases, start_shop,
-    wait_for_audit_event, work_list_of,
+    Adyen, Entry, NOTHING, PAYING, Stripe, TOTAL, audit_payloads, cancel, confirm,
+    count_audit_events, create_order, expect_end, ledger_of, post_adyen, report, run_cases,
+    start_shop, wait_for_audit_event, work_list_of,
 };
 use crate::harness::Harness;
 use domain::WebhookProvider;
@@ -19,10 +19,6 @@ async fn hold_order(harness: &Harness, provider: WebhookProvider, name: &str) ->
     report(harness, (provider, Refunded), &id, name, "20.00").await;
     wait_for_audit_event(harness, &id, "payment_held").await;
     id
-}
-
-fn confirmation(transaction_id: &str, amount: &str) -> Value {
-    json!({"transaction_id": transaction_id, "amount": amount})
 }
 
 #[tokio::test]
@@ -53,12 +49,11 @@ async fn another_payment_releases_held_order() {
     };
     let by_api = async {
         let id = hold_order(&harness, Stripe, "pi_first").await;
-        let path = format!("/orders/{id}/payment");
-        let refused = harness.post(&path, confirmation("T-40", "40.00")).await;
+        let refused = confirm(&harness, &id, "T-40", "40.00").await;
         let problem = refused.expect_problem(422, "payment_mismatch");
         assert!(problem.to_string().contains("20.00 USD"), "{problem}");
         for _ in 0..2 {
-            let paid = harness.post(&path, confirmation("T-20", "20.00")).await;
+            let paid = confirm(&harness, &id, "T-20", "20.00").await;
             paid.expect_status(200);
         }
         wait_for_audit_event(&harness, &id, "payment_released").await;
@@ -67,7 +62,7 @@ async fn another_payment_releases_held_order() {
             [Entry::paid("external", &id, 2_000)]
         );
         // Nothing is missing any more.
-        let late = harness.post(&path, confirmation("T-21", "20.00")).await;
+        let late = confirm(&harness, &id, "T-21", "20.00").await;
         late.expect_problem(409, "already_paid");
         cancel(&harness, &id).await;
     };

@@ -12,25 +12,17 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
     Adyen, Checkout, Entry, NOTHING, PAYING, Square, Standard, Stripe, TOTAL, audit_payloads,
-    cancel, count_audit_events, create_order, expect_end, intent_of, ledger_of, list_audit_kinds,
-    order_of, post_adyen, post_stripe, report, run_cases, start_order, start_shop,
-    wait_for_audit_event, work_list_about, work_list_of,
+    cancel, confirm, count_audit_events, create_order, expect_end, intent_of, ledger_of,
+    list_audit_kinds, order_of, post_adyen, post_stripe, report, run_cases, start_order,
+    start_shop, wait_for_audit_event, work_list_about, work_list_of,
 };
 use crate::{
-    api::ApiResponse,
     harness::Harness,
     settlements::WebhookSender,
     stripe::localstripe::{API_KEY, Localstripe},
 };
 use domain::WebhookProvider;
 use payment_webhooks::SampleKind::{Captured, Paid, Refunded};
-
-async fn confirm(harness: &Harness, id: &str, transaction_id: &str, amount: f64) -> ApiResponse {
-    let confirmation = json!({"transaction_id": transaction_id, "amount": amount});
-    harness
-        .post(&format!("/orders/{id}/payment"), confirmation)
-        .await
-}
 
 async fn status_of(harness: &Harness, id: &str) -> Value {
     harness.get(&format!("/orders/{id}/status")).await.body["status"].clone()

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fs, path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::postgres::{Postgres, USER};
 use crate::{
@@ -149,27 +149,10 @@ impl TemporalServer {
 async fn run_sql_tool(command: Vec<OsString>, options: &TemporalServerOptions) -> Result<()> {
     let log = options.folder.join("temporal-sql-tool.log");
     let guard = Guard::spawn(&GuardOptions {
-        name: "temporal-sql-tool".to_owned(),
-        command,
         environment: vec![("SQL_PASSWORD".to_owned(), USER.to_owned())],
-        removed_environment: Vec::new(),
-        log: log.clone(),
-        user: None,
-        stop_signal: "TERM",
-        grace_period: Duration::from_secs(2),
-        remove_folder: None,
+        ..GuardOptions::tool("temporal-sql-tool", command, &log)
     })?;
-    let status = guard.wait_for_exit().await;
-    if !status.is_some_and(|status| status.success()) {
-        let text = fs::read_to_string(&log).unwrap_or_default();
-        let last = text.lines().rev().find(|line| !line.trim().is_empty());
-        bail!(
-            "temporal-sql-tool: it failed: {} (see {})",
-            last.unwrap_or("no output"),
-            log.display()
-        );
-    }
-    Ok(())
+    guard.wait_for_success("temporal-sql-tool", &log).await
 }
 
 /// Callers and workers receive the first task with the response, as on Temporal Cloud.

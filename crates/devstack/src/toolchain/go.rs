@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::{Context, Result, bail};
@@ -80,15 +80,14 @@ impl Module {
         let log = folder.join("build.log");
         let _ = fs::remove_file(&log);
         // The guard stops the build when this process is killed; it would use two cores for minutes.
+        let command = vec![
+            go.into(),
+            "-C".into(),
+            folder.clone().into(),
+            "install".into(),
+            "tool".into(),
+        ];
         let guard = Guard::spawn(&GuardOptions {
-            name: "go".to_owned(),
-            command: vec![
-                go.into(),
-                "-C".into(),
-                folder.clone().into(),
-                "install".into(),
-                "tool".into(),
-            ],
             environment: [
                 ("GOBIN", output.display().to_string().as_str()),
                 // The user's flags and workspace would change the build. `-s` omits 80 MB of symbols.
@@ -98,25 +97,12 @@ impl Module {
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .to_vec(),
-            removed_environment: Vec::new(),
-            log: log.clone(),
-            user: None,
-            stop_signal: "TERM",
-            grace_period: Duration::from_secs(2),
-            remove_folder: None,
+            ..GuardOptions::tool("go", command, &log)
         })?;
-        let status = progress
-            .report_while(|| format!("{title}: building"), guard.wait_for_exit())
-            .await;
-        if !status.is_some_and(|status| status.success()) {
-            let text = fs::read_to_string(&log).unwrap_or_default();
-            let last = text.lines().rev().find(|line| !line.trim().is_empty());
-            bail!(
-                "`go install tool` failed: {} (see {})",
-                last.unwrap_or("no output"),
-                log.display()
-            );
-        }
+        let built = guard.wait_for_success("`go install tool`", &log);
+        progress
+            .report_while(|| format!("{title}: building"), built)
+            .await?;
         let paths = self.paths(cache);
         for ((built, _), path) in self.programs.iter().zip(&paths) {
             fs::rename(output.join(built), path)

@@ -7,7 +7,6 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -92,17 +91,7 @@ async fn install(cache: &Path, home: &Path, progress: &Progress) -> Result<()> {
         "ci".into(),
     ];
     command.extend(["--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"].map(Into::into));
-    let guard = Guard::spawn(&GuardOptions {
-        name: "npm".to_owned(),
-        command,
-        environment: Vec::new(),
-        removed_environment: Vec::new(),
-        log: log.clone(),
-        user: None,
-        stop_signal: "TERM",
-        grace_period: Duration::from_secs(2),
-        remove_folder: None,
-    })?;
+    let guard = Guard::spawn(&GuardOptions::tool("npm", command, &log))?;
     let status = progress
         .report_while(
             || "mail: installing MailDev".to_owned(),

@@ -1,4 +1,5 @@
--- Writes a new order and reserves a unit of one SKU, as the worker does. Run with pgbench -n -M prepared -f.
+-- Writes a new order and reserves a unit of one of :skus SKUs, as the worker does. Run with
+-- pgbench -n -M prepared -D skus=1 -f.
 \set number random(1, 2000000000)
 select outcome from write_order_and_reserve(
     jsonb_build_object(
@@ -12,4 +13,4 @@ select outcome from write_order_and_reserve(
             'state', 'pending', 'step', 'pay', 'is_running', true, 'customer_json', '{}'::jsonb,
             'items_json', '[]'::jsonb, 'currency', 'USD', 'total_amount', 5000, 'retries_json', '{}'::jsonb,
             'version', 5000, 'decided_at', now(), 'last_seq', 3, 'created_at', now(), 'updated_at', now())),
-    jsonb_build_array(jsonb_build_object('sku', 'HOT', 'quantity', 1)), 100000000);
+    jsonb_build_array(jsonb_build_object('sku', 'S' || (:number % :skus), 'quantity', 1)), 100000000);
