@@ -13,4 +13,4 @@ select outcome from write_order_and_reserve(
             'state', 'pending', 'step', 'pay', 'is_running', true, 'customer_json', '{}'::jsonb,
             'items_json', '[]'::jsonb, 'currency', 'USD', 'total_amount', 5000, 'retries_json', '{}'::jsonb,
             'version', 5000, 'decided_at', now(), 'last_seq', 3, 'created_at', now(), 'updated_at', now())),
-    jsonb_build_array(jsonb_build_object('sku', 'S' || (:number % :skus), 'quantity', 1)), 100000000);
+    jsonb_build_array(jsonb_build_object('sku', 'S' || (:number::bigint % :skus), 'quantity', 1)), 100000000);
