@@ -21,28 +21,32 @@ impl<A: ActivityDefinition> ActivityDefinition for Definition<'_, A> {
 }
 
 /// Runs the activity. `input` returns its input, at most twice.
-pub(crate) async fn run<W, A>(
+///
+/// The future is boxed. Otherwise each workflow in memory has room for it, also while it only waits.
+pub(crate) fn run<W, A>(
     ctx: &WorkflowContext<W>,
     activity: &A,
     input: impl Fn() -> A::Input,
     options: LocalActivityOptions,
-) -> Result<A::Output, ActivityExecutionError>
+) -> impl Future<Output = Result<A::Output, ActivityExecutionError>>
 where
     W: 'static,
     A: ActivityDefinition,
 {
-    let limit = options.start_to_close_timeout;
-    match ctx
-        .execute_local_activity(Definition(activity), input(), options)
-        .await
-    {
-        Ok(output) => Ok(output),
-        // The database has answered. The caller sends the missing events first.
-        Err(error) if missing_events(&error).is_some() => Err(error),
-        Err(_) => {
-            let options = policies::database_options(limit);
-            ctx.execute_activity(Definition(activity), input(), options)
-                .await
+    Box::pin(async move {
+        let limit = options.start_to_close_timeout;
+        match ctx
+            .execute_local_activity(Definition(activity), input(), options)
+            .await
+        {
+            Ok(output) => Ok(output),
+            // The database has answered. The caller sends the missing events first.
+            Err(error) if missing_events(&error).is_some() => Err(error),
+            Err(_) => {
+                let options = policies::database_options(limit);
+                ctx.execute_activity(Definition(activity), input(), options)
+                    .await
+            }
         }
-    }
+    })
 }

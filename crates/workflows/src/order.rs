@@ -535,9 +535,9 @@ type RefusedUpdate = Box<dyn std::error::Error + Send + Sync>;
 /// Runs the order to its end, and returns when the database has all its audit events.
 async fn complete_order(ctx: &WorkflowContext<OrderWorkflow>) {
     if ctx.state(|order| order.is_recovery && order.resumes_at.is_none()) {
-        recovery::end_order(ctx).await;
+        Box::pin(recovery::end_order(ctx)).await;
     } else if intake::check_workflow_id(ctx) {
-        waiting::run_with_deadline(ctx, run_order(ctx)).await;
+        waiting::run_with_deadline(ctx, Box::pin(run_order(ctx))).await;
     }
     wait_for_handlers(ctx).await;
     while ctx.state(OrderWorkflow::has_unsaved_events) {

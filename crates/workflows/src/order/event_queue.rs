@@ -181,7 +181,7 @@ pub(super) async fn process_events(ctx: &Context) -> Infallible {
             .wait_condition_with_options(has_work, waiting::detached_wait())
             .await;
         ctx.state_mut(|order| order.payment_events.is_busy = true);
-        process_next(ctx).await;
+        Box::pin(process_next(ctx)).await;
         ctx.state_mut(|order| order.payment_events.is_busy = false);
     }
 }
@@ -409,9 +409,9 @@ pub(super) async fn refund_unneeded_money(ctx: &Context) -> Infallible {
             order.payment_events.is_refunding = true;
         });
         if ctx.state(OrderWorkflow::is_stopped) {
-            refund_transactions(ctx).await;
+            Box::pin(refund_transactions(ctx)).await;
         } else if ctx.state(OrderWorkflow::is_paid) {
-            refund_excess(ctx).await;
+            Box::pin(refund_excess(ctx)).await;
         }
         ctx.state_mut(|order| order.payment_events.is_refunding = false);
     }

@@ -19,44 +19,49 @@ type Context = WorkflowContext<OrderWorkflow>;
 /// More new audit events or payment events than this mean that the order receives a flood.
 pub(super) const FLOOD: usize = 10;
 
-/// Runs an activity that uses only our database, together with all pending writes.
-pub(super) async fn run_local<A: ActivityDefinition>(
+/// Runs an activity that uses only our database, together with all pending writes. The future is
+/// boxed for the reason in [`database_step::run`].
+pub(super) fn run_local<A: ActivityDefinition>(
     ctx: &Context,
     activity: A,
     input: impl Fn(PendingWrite) -> A::Input,
-) -> A::Output {
-    loop {
-        let write = prepare_write(ctx);
-        let step = || input(write.clone());
-        let result = database_step::run(ctx, &activity, step, policies::local_options()).await;
-        if let Some(output) = acknowledge_write(ctx, &write, result).await {
-            return output;
+) -> impl Future<Output = A::Output> {
+    Box::pin(async move {
+        loop {
+            let write = prepare_write(ctx);
+            let step = || input(write.clone());
+            let result = database_step::run(ctx, &activity, step, policies::local_options()).await;
+            if let Some(output) = acknowledge_write(ctx, &write, result).await {
+                return output;
+            }
         }
-    }
+    })
 }
 
 /// Runs a regular activity, together with all pending writes in its first transaction.
 ///
 /// It is for external calls and for decisions that must be in the history before they take effect.
 /// A local activity takes effect before its task is in the history, and the replacement of a lost
-/// task may decide differently.
-pub(super) async fn run_durable<A: ActivityDefinition>(
+/// task may decide differently. The future is boxed for the reason in [`database_step::run`].
+pub(super) fn run_durable<A: ActivityDefinition>(
     ctx: &Context,
     activity: A,
     input: impl Fn(PendingWrite) -> A::Input,
-) -> A::Output {
-    loop {
-        let write = prepare_write(ctx);
-        let call = ctx.execute_activity(
-            database_step::Definition(&activity),
-            input(write.clone()),
-            policies::payment_options(),
-        );
-        let result = write_during(ctx, call, write.record.last_seq()).await;
-        if let Some(output) = acknowledge_write(ctx, &write, result).await {
-            return output;
+) -> impl Future<Output = A::Output> {
+    Box::pin(async move {
+        loop {
+            let write = prepare_write(ctx);
+            let call = ctx.execute_activity(
+                database_step::Definition(&activity),
+                input(write.clone()),
+                policies::payment_options(),
+            );
+            let result = write_during(ctx, call, write.record.last_seq()).await;
+            if let Some(output) = acknowledge_write(ctx, &write, result).await {
+                return output;
+            }
         }
-    }
+    })
 }
 
 /// Waits for an activity that has the audit events up to number `written`, and in the meantime writes
@@ -120,18 +125,20 @@ pub(super) async fn run_readonly_apart<A: ActivityDefinition>(
 /// them (see [`run_readonly_apart`]).
 pub(super) async fn write_pending(ctx: &Context) {
     let (unsaved, is_bounded) = ctx.state(|order| (order.unsaved_events(), order.is_bounded()));
-    if is_bounded && unsaved > FLOOD {
-        let write = prepare_write(ctx);
-        let options = policies::database_options(None);
-        let written = ctx.execute_activity(OrderActivities::record_order, write.clone(), options);
-        let result = written.await;
-        if acknowledge_write(ctx, &write, result).await.is_some() {
-            return;
-        }
+    if is_bounded && unsaved > FLOOD && Box::pin(write_flood(ctx)).await.is_some() {
+        return;
     }
     if unsaved > 0 {
         run_local(ctx, OrderActivities::record_order, |write| write).await;
     }
+}
+
+async fn write_flood(ctx: &Context) -> Option<()> {
+    let write = prepare_write(ctx);
+    let options = policies::database_options(None);
+    let written = ctx.execute_activity(OrderActivities::record_order, write.clone(), options);
+    let result = written.await;
+    acknowledge_write(ctx, &write, result).await
 }
 
 /// Writes the pending audit events and a parcel.

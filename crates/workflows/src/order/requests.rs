@@ -315,13 +315,13 @@ pub(super) async fn decide_deferred(ctx: &Context) -> Infallible {
         // No caller waits for these outcomes; the audit log has them.
         match ctx.state(|order| order.deferred.front().cloned()) {
             Some(DeferredRequest::Address(change)) => {
-                update_address(ctx, Message::Valid(change)).await;
+                Box::pin(update_address(ctx, Message::Valid(change))).await;
             }
             Some(DeferredRequest::PaymentCancellation(cancellation)) => {
-                cancel_payment(ctx, Message::Valid(cancellation)).await;
+                Box::pin(cancel_payment(ctx, Message::Valid(cancellation))).await;
             }
             Some(DeferredRequest::PaymentConfirmation(confirmation)) => {
-                confirm_payment(ctx, Message::Valid(confirmation)).await;
+                Box::pin(confirm_payment(ctx, Message::Valid(confirmation))).await;
             }
             None => {}
         }
