@@ -62,7 +62,7 @@ fn rule(name: &str) -> Option<Rule> {
         ),
         // HTTP calls to payment providers, without the database and without Temporal.
         "payment-providers" => (
-            &["domain", "settings"],
+            &["domain", "settings", "telemetry"],
             &[
                 "axum",
                 "lambda_http",
@@ -82,7 +82,7 @@ fn rule(name: &str) -> Option<Rule> {
             &["axum", "lambda_http", "sqlx", "temporalio-client"],
         ),
         "order-client" => (
-            &["contract", "domain", "settings", "workflows"],
+            &["contract", "domain", "settings", "telemetry", "workflows"],
             &["axum", "lambda_http", "sqlx"],
         ),
         "store" => (

@@ -41,6 +41,7 @@ mod status_report;
 mod stripe;
 mod time_skipping;
 mod tls;
+mod traces;
 mod versions;
 mod webhooks;
 mod write_path;

@@ -10,6 +10,7 @@ use temporalio_sdk::{
 };
 use tracing::Instrument;
 
+use crate::traces;
 use domain::{AuditEvent, OrderState};
 use store::PgPool;
 use telemetry::metrics;
@@ -43,8 +44,9 @@ impl ActivityInboundInterceptor for Measured {
                 .filter(|write| !write.record.is_running());
             let ended = write.map(|write| write.record.clone());
             let began = Instant::now();
+            let trace = traces::activity_span(&input);
             let span = tracing::info_span!("activity", name = activity);
-            let result = next.run(input).instrument(span).await;
+            let result = traces::trace_call(trace, next.run(input).instrument(span)).await;
             let outcome = match &result {
                 Ok(_) => "ok",
                 Err(ActivityError::Cancelled { .. }) => "cancelled",

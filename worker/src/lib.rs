@@ -18,12 +18,13 @@ mod run;
 mod settings;
 mod status_report;
 mod time_limit;
+mod traces;
 mod versioning;
 
 pub use fault_injection::Flaky;
 pub use health::{Unhealthy, health_check};
 pub use mail::{MailSettings, Smtp};
 pub use program::main;
-pub use run::run;
+pub use run::{SERVICE, run};
 pub use settings::{Queues, WorkerSettings};
 pub use status_report::ReportSettings;

@@ -3,7 +3,7 @@
 
 use std::{env, process::ExitCode};
 
-use crate::{WorkerSettings, health_check, run};
+use crate::{SERVICE, WorkerSettings, health_check, run};
 
 const USAGE: &str = "usage: worker         serve the task queues until SIGTERM
        worker health  ask the worker that listens at ORDERFLOW_HEALTH_ADDRESS: 0 it is well, 1 it is not";
@@ -51,7 +51,7 @@ async fn run_worker() -> ExitCode {
 }
 
 fn read_settings() -> Result<WorkerSettings, Box<dyn std::error::Error>> {
-    telemetry::init()?;
+    telemetry::init_with_traces(SERVICE)?;
     Ok(WorkerSettings::from_env()?)
 }
 

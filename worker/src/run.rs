@@ -33,6 +33,7 @@ use crate::{
     },
     status_report,
     time_limit::TimeLimit,
+    traces::workflow_traces,
 };
 use domain::{Span, WebhookProvider};
 use order_client::{Client, OrderClient, SdkMetrics, reconcile_hourly, recover_hourly};
@@ -42,9 +43,18 @@ use workflows::{
     ShippingWorkflow, request_quota,
 };
 
+/// The name of the worker in its traces.
+pub const SERVICE: &str = "orderflow-worker";
+
 /// Serves the task queues until SIGTERM or Ctrl-C, then lets running tasks finish within the grace
 /// period.
 pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
+    let ended = serve(settings).await;
+    telemetry::flush_traces().await;
+    ended
+}
+
+async fn serve(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let pool = settings.database.pool().await.clone();
     store::limit_statements(&pool, STATEMENT_TIME, LOCK_TIME);
@@ -240,6 +250,9 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
         options.push(shipping.register_workflow::<ShippingWorkflow>()?.build());
     }
     for options in &mut options {
+        for interceptor in workflow_traces() {
+            options.workflow_interceptor(interceptor);
+        }
         options.activity_inbound_interceptor(TimeLimit);
         if let Some(flaky) = settings.flaky {
             options.activity_inbound_interceptor(flaky);

@@ -30,7 +30,7 @@ use settings::{Environment, ORDERFLOW_HTTP_ADDRESS, Program};
 ///
 /// Requests in progress are finished before the function returns.
 pub(crate) async fn serve_gateway() -> Result<()> {
-    telemetry::init()?;
+    telemetry::init_with_traces("orderflow-api")?;
     let environment = Environment::from_process();
     environment.check(Program::Gateway)?;
     let sdk = SdkMetrics::start().context("the metrics of the Temporal SDK could not be set up")?;
@@ -58,6 +58,7 @@ pub(crate) async fn serve_gateway() -> Result<()> {
     })
     .into_future()
     .await?;
+    telemetry::flush_traces().await;
     tracing::info!("the HTTP API has stopped");
     Ok(())
 }

@@ -9,6 +9,9 @@ use settings::SettingError;
 
 /// A Lambda function: its set-up and its request handler.
 pub trait Application: Sized + Sync {
+    /// The name of the function in its traces.
+    const SERVICE: &'static str;
+
     /// Reads the settings and prepares the clients.
     ///
     /// # Errors
@@ -32,7 +35,7 @@ pub async fn run<A: Application>() -> ExitCode {
     {
         return report_error(&error);
     }
-    if let Err(error) = telemetry::init() {
+    if let Err(error) = telemetry::init_with_traces(A::SERVICE) {
         return report_error(&error);
     }
     let application = match configure_auth().and_then(|()| A::from_env()) {
@@ -41,8 +44,12 @@ pub async fn run<A: Application>() -> ExitCode {
     };
     application.warm_up().await;
     let application = &application;
-    let serve =
-        service_fn(|request| async move { Ok::<_, Infallible>(application.handle(request).await) });
+    let serve = service_fn(|request| async move {
+        let response = application.handle(request).await;
+        // Lambda freezes the sandbox after the response.
+        telemetry::flush_traces().await;
+        Ok::<_, Infallible>(response)
+    });
     match lambda_http::run(serve).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report_error(&*error),

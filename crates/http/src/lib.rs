@@ -29,6 +29,7 @@ mod request_id;
 mod response;
 mod route;
 mod serve;
+mod trace;
 
 pub use access::{Access, Scope};
 pub use auth::{NewApiKey, configure_auth, create_api_key};
@@ -45,6 +46,7 @@ pub use problem::{Problem, ProblemCode, ProblemDocument, ProblemKind};
 pub use query_parameters::{DEFAULT_LIMIT, MAX_LIMIT, QueryParameters};
 pub use rate_limit::set_rate_limiter;
 pub use request::ApiRequest;
+pub use request_id::new_request_id;
 pub use response::ApiResponse;
 pub use route::{
     EventsOperation, Function, Operation, QueryOperation, ROUTES, Route, RouteError,

@@ -1,26 +1,44 @@
-//! The request id, which is in the response, in the log and in the order's memo.
+//! The request id, which is in the response, in the log, in the order's memo and in the trace.
 
-use lambda_http::{Request, RequestExt, http::HeaderName};
+use lambda_http::{
+    Request, RequestExt,
+    http::{HeaderMap, HeaderName},
+    request::RequestContext,
+};
 
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_LENGTH: usize = 128;
 
-/// Returns the caller's id if it is safe to log, else Lambda's id, else a new one.
+/// Returns the gateway's id of the request, so that its access log and our log have the same id.
+///
+/// A request without a gateway has the caller's id, else Lambda's, else a new one.
 pub(crate) fn request_id(request: &Request) -> String {
-    let from_caller = request
-        .headers()
+    let context = request.request_context_ref();
+    let from_gateway = context.and_then(|context| match context {
+        RequestContext::ApiGatewayV1(context) => context.request_id.as_deref(),
+        RequestContext::ApiGatewayV2(context) => context.request_id.as_deref(),
+        // The enum is non-exhaustive. Our functions have no other source of events.
+        _ => None,
+    });
+    let from_lambda = || Some(request.lambda_context_ref()?.request_id.as_str());
+    from_gateway
+        .filter(|id| is_safe_to_log(id))
+        .or_else(|| caller_request_id(request.headers()))
+        .or_else(|| from_lambda().filter(|id| is_safe_to_log(id)))
+        .map_or_else(new_request_id, str::to_owned)
+}
+
+/// Returns the caller's own id of the request (`X-Request-Id`) if it is safe to log.
+pub(crate) fn caller_request_id(headers: &HeaderMap) -> Option<&str> {
+    headers
         .get(HEADER)
         .and_then(|value| value.to_str().ok())
-        .filter(|id| is_safe_to_log(id));
-    let from_lambda = || {
-        request
-            .lambda_context_ref()
-            .map(|context| context.request_id.as_str())
-            .filter(|id| is_safe_to_log(id))
-    };
-    from_caller
-        .or_else(from_lambda)
-        .map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned)
+        .filter(|id| is_safe_to_log(id))
+}
+
+/// Returns a new request id, as a gateway gives one to each request.
+pub fn new_request_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 fn is_safe_to_log(id: &str) -> bool {
@@ -48,6 +66,19 @@ mod tests {
         for bad in ["", "a b", "a\"b", &"x".repeat(129)] {
             let made = id(bad);
             assert_eq!(made.len(), 32, "{bad:?} gave {made}");
+        }
+    }
+
+    #[test]
+    fn gateways_id_wins_over_the_callers() {
+        let rest = r#"{"resource":"/health","path":"/health","httpMethod":"GET","headers":{"x-request-id":"mine"},
+            "multiValueHeaders":{"x-request-id":["mine"]},"requestContext":{"requestId":"of-rest","httpMethod":"GET"},"isBase64Encoded":false}"#;
+        let http = r#"{"version":"2.0","routeKey":"$default","rawPath":"/health","rawQueryString":"","headers":{"x-request-id":"mine"},
+            "requestContext":{"http":{"method":"GET","path":"/health"},"requestId":"of-http="},"isBase64Encoded":false}"#;
+        for (event, expected) in [(rest, "of-rest"), (http, "of-http=")] {
+            let request = lambda_http::request::from_str(event).unwrap();
+            assert_eq!(request_id(&request), expected);
+            assert_eq!(caller_request_id(request.headers()), Some("mine"));
         }
     }
 }

@@ -14,12 +14,13 @@ use lambda_http::{
     http::{HeaderName, HeaderValue, Method},
     request::RequestContext,
 };
+use tracing::Span;
 
 use crate::{
     Access, ApiRequest, ApiResponse, Caller, Function, Problem, ProblemCode, Route, RouteError,
     auth::{self, Auth},
     base_path::RequestPath,
-    find_route, rate_limit, request_id,
+    find_route, rate_limit, request_id, trace,
 };
 use telemetry::{Steps, metrics};
 
@@ -53,11 +54,22 @@ where
     let path = RequestPath::from_request(&request);
     let found = find_route(&method, path.path());
     let route = found.as_ref().map_or("-", |(route, _)| route.pattern);
-    let mut caller = None;
+    let caller_request_id = request_id::caller_request_id(request.headers())
+        .filter(|id| *id != request_id)
+        .map(str::to_owned);
+    let caller_trace = trace::caller_context(request.headers());
+    let span = match &found {
+        Ok((found, _)) if caller_trace.is_some() || trace::is_root(found) => {
+            trace::request_span(&method, route, &request_id)
+        }
+        Ok(_) | Err(_) => Span::none(),
+    };
+    let (mut caller, mut trace_id) = (None, None);
     let (result, steps) = match found {
         Ok((route, id)) if route.operation.function() == function => {
             // A panic cannot leave shared state half changed: a request keeps none in memory.
             let handled = AssertUnwindSafe(async {
+                trace_id = telemetry::current_trace().map(|trace| trace.trace_id());
                 let authenticated = authorize(auth, &request, route).await?;
                 caller = (!authenticated.is_anonymous()).then(|| authenticated.log_name());
                 handle(ApiRequest::new(
@@ -69,7 +81,10 @@ where
                 ))
                 .await
             });
-            let (result, steps) = telemetry::collect_steps(handled.catch_unwind()).await;
+            // On the heap, because the nested futures of a debug build fill the stack.
+            let handled = Box::pin(handled.catch_unwind());
+            let traced = telemetry::trace_request(span.clone(), caller_trace, handled);
+            let (result, steps) = telemetry::collect_steps(traced).await;
             let result = result.unwrap_or_else(|panic| {
                 Err(Problem::internal(format!(
                     "panic: {}",
@@ -90,10 +105,13 @@ where
         }
     };
     let duration = started.elapsed();
+    trace::end_request_span(span, &result);
     LogLine {
         method: &method,
         route,
         request_id: &request_id,
+        caller_request_id: caller_request_id.as_deref(),
+        trace_id: trace_id.as_deref(),
         caller: caller.as_deref(),
         steps: &steps,
         duration,
@@ -170,6 +188,8 @@ struct LogLine<'a> {
     method: &'a Method,
     route: &'a str,
     request_id: &'a str,
+    caller_request_id: Option<&'a str>,
+    trace_id: Option<&'a str>,
     caller: Option<&'a str>,
     steps: &'a Steps,
     duration: Duration,
@@ -181,6 +201,8 @@ impl LogLine<'_> {
             method,
             route,
             request_id,
+            caller_request_id,
+            trace_id,
             caller,
             steps,
             duration,
@@ -208,7 +230,7 @@ impl LogLine<'_> {
             ($level:ident $(, $more:tt = $value:expr)*) => {
                 tracing::$level!(
                     %method, route, status, duration_ms, auth_ms, parse_ms, temporal_ms, database_ms, caller,
-                    $($more = $value,)* request_id,
+                    $($more = $value,)* request_id, caller_request_id, trace_id,
                     "{method} {route} {status} in {duration_ms:.1} ms{spent}"
                 )
             };

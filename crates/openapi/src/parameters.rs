@@ -30,8 +30,8 @@ pub(crate) fn components() -> Map<String, Value> {
             "RequestId",
             json!({
                 "name": "X-Request-Id", "in": "header",
-                "description": "An id of this call for logs, for example `checkout-7421`. \
-                    The response returns the id. An invalid id is replaced.",
+                "description": "The caller's own id of this call, for example `checkout-7421`. \
+                    The log has it beside the id of the response. An invalid id is ignored.",
                 "schema": {"type": "string"},
             }),
         ),

@@ -9,9 +9,9 @@ pub(crate) fn headers() -> Map<String, Value> {
         (
             "RequestId",
             text(
-                "The id of this call in the logs: `X-Request-Id` of the request, or a generated id.",
+                "The id of this call in the logs, which the gateway generates.",
                 true,
-                "checkout-7421",
+                "6f1f0cbd-6f0e-4ad2-8f52-2c9c0b5d4a11",
             ),
         ),
         (

@@ -22,6 +22,7 @@ mod recovery;
 mod settings;
 mod shared_run;
 mod start;
+mod trace_header;
 mod update;
 mod workflow;
 
@@ -38,5 +39,6 @@ pub use recovery::{Loss, recover_hourly};
 pub use settings::TemporalSettings;
 pub use start::{NewOrder, StartError, StartedOrder};
 pub use temporalio_client::Client;
+pub use trace_header::{TRACE_HEADER, encode_trace, read_trace};
 pub use update::UpdateResult;
 pub use workflow::{PendingActivity, SignalPosition, WorkflowDescription, WorkflowEvent};

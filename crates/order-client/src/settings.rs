@@ -1,6 +1,6 @@
 //! The settings of connections to Temporal.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use temporalio_client::{
     ClientOptions, ConnectionOptions, RetryOptions, Url,
@@ -8,7 +8,7 @@ use temporalio_client::{
 };
 use temporalio_common::envconfig::load_client_config_profile;
 
-use crate::SdkMetrics;
+use crate::{SdkMetrics, trace_header::SendTraceContext};
 use settings::{
     Environment, Setting, SettingError, TEMPORAL_ADDRESS, TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE,
     TEMPORAL_TARGET,
@@ -145,7 +145,9 @@ impl TemporalSettings {
         connection.keep_alive = None;
         connection.retry_options = RetryOptions::no_retries();
         connection.identity = "orderflow".to_owned();
-        (connection, self.client.clone())
+        let mut client = self.client.clone();
+        client.client_interceptors = vec![Arc::new(SendTraceContext)];
+        (connection, client)
     }
 }
 

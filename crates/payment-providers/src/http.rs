@@ -9,7 +9,12 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Client, RequestBuilder, StatusCode, header::HeaderMap, redirect::Policy};
+use reqwest::{
+    Client, Request, RequestBuilder, StatusCode,
+    header::{HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
+};
+use tracing::{Instrument, Span, field};
 
 use crate::OutcomeUnknown;
 
@@ -67,7 +72,15 @@ impl Http {
         request: RequestBuilder,
     ) -> Result<Response, OutcomeUnknown> {
         let lost = |error: reqwest::Error| self.connection_error(&error);
-        let mut response = request.send().await.map_err(lost)?;
+        let mut request = request.build().map_err(lost)?;
+        let span = request_span(&request);
+        let sent = async {
+            add_trace_context(request.headers_mut());
+            self.client.execute(request).await
+        };
+        let sent = sent.instrument(span.clone()).await;
+        end_request_span(&span, sent.as_ref().ok());
+        let mut response = sent.map_err(lost)?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
@@ -142,6 +155,41 @@ impl Http {
         } else {
             format!("the connection to {provider} was lost")
         })
+    }
+}
+
+/// Returns the span of a call. It has the host and no path, because a path contains ids.
+fn request_span(request: &Request) -> Span {
+    tracing::trace_span!(
+        "http.call",
+        otel.name = request.method().as_str(),
+        otel.kind = "client",
+        otel.status_code = field::Empty,
+        http.request.method = request.method().as_str(),
+        http.response.status_code = field::Empty,
+        server.address = request.url().host_str(),
+    )
+}
+
+fn end_request_span(span: &Span, response: Option<&reqwest::Response>) {
+    let status = response.map(|response| response.status().as_u16());
+    if let Some(status) = status {
+        span.record("http.response.status_code", status);
+    }
+    if status.is_none_or(|status| status >= 400) {
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// Adds the W3C context of the current span. A provider ignores headers that it does not know.
+fn add_trace_context(headers: &mut HeaderMap) {
+    let Some(context) = telemetry::current_trace() else {
+        return;
+    };
+    for (name, value) in context.fields() {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
     }
 }
 

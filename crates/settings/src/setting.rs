@@ -49,6 +49,7 @@ pub enum Section {
     Webhooks,
     CommandLine,
     Logs,
+    Traces,
     Aws,
     /// Variables that `orderflow env` prints for other programs.
     Exported,
@@ -56,7 +57,7 @@ pub enum Section {
 
 impl Section {
     /// All sections in the order of the page.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Temporal,
         Self::Database,
         Self::Worker,
@@ -68,6 +69,7 @@ impl Section {
         Self::Webhooks,
         Self::CommandLine,
         Self::Logs,
+        Self::Traces,
         Self::Aws,
         Self::Exported,
     ];
@@ -86,6 +88,7 @@ impl Section {
             Self::Webhooks => "Webhooks of payment providers",
             Self::CommandLine => "Command line and local stack",
             Self::Logs => "Logs and colour",
+            Self::Traces => "Traces",
             Self::Aws => "AWS",
             Self::Exported => "Printed by `orderflow env`",
         }

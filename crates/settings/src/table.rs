@@ -37,6 +37,8 @@ const LOGGING: &[Program] = &[
     Gateway,
     CommandLine,
 ];
+/// Programs that record traces.
+const TRACED: &[Program] = &[Worker, Start, Signal, Query, Events, Webhook, Gateway];
 const WORKER: &[Program] = &[Worker];
 const ORDERS: &[Program] = &[Start, Gateway];
 const GATEWAY: &[Program] = &[Gateway];
@@ -275,6 +277,19 @@ settings! {
             .default("pretty");
         NO_COLOR("Turns colour off.", Text("any text"), LOGGING);
         CLICOLOR_FORCE("Turns colour on where the output is not a terminal.", Text("any text"), COMMAND_LINE);
+    }
+    Traces {
+        OTEL_EXPORTER_OTLP_ENDPOINT("Address of an OpenTelemetry collector (OTLP over HTTP); unset turns traces off.", Text("a URL, such as http://127.0.0.1:4318"), TRACED);
+        OTEL_EXPORTER_OTLP_HEADERS("Headers for the collector, such as a key.", Text("NAME=VALUE pairs, separated by commas"), TRACED)
+            .secret();
+        OTEL_TRACES_EXPORTER("Receiver of spans; `none`, as in functions on Lambda, only passes the trace on.", Choice(&["otlp", "none"]), TRACED)
+            .default("otlp");
+        OTEL_SERVICE_NAME("Name of the program in its traces.", Text("a name"), TRACED)
+            .default_note("`orderflow-` and the name of the program");
+        OTEL_TRACES_SAMPLER("Traces that are recorded; `parentbased` follows the caller's decision.", Choice(&["always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"]), TRACED)
+            .default("parentbased_always_on");
+        OTEL_TRACES_SAMPLER_ARG("Share of traces that `traceidratio` records.", Text("a number from 0 to 1"), TRACED)
+            .default("1");
     }
     Aws {
         AWS_REGION("Region of the database, unless its host name has one.", Text("a region"), DATABASE_CLIENTS);

@@ -9,7 +9,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::spans;
+use crate::{spans, traces};
 use settings::{Environment, SettingError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,22 +36,42 @@ fn is_coloured(environment: &Environment) -> bool {
 ///
 /// Fails on a value that is not allowed.
 pub fn init() -> Result<(), SettingError> {
+    init_from(&Environment::from_process())
+}
+
+/// Starts logging like [`init`], and traces if `OTEL_EXPORTER_OTLP_ENDPOINT` is set. `service` is the
+/// name of the program in its traces.
+///
+/// Must be called within a tokio runtime, which sends the spans.
+///
+/// # Errors
+///
+/// Fails on a value that is not allowed.
+pub fn init_with_traces(service: &str) -> Result<(), SettingError> {
     let environment = Environment::from_process();
+    if let Some(settings) = traces::TraceSettings::read(&environment, service)? {
+        traces::start_traces(settings)?;
+    }
+    init_from(&environment)
+}
+
+fn init_from(environment: &Environment) -> Result<(), SettingError> {
     let format = environment.choose(&settings::LOG_FORMAT, &FORMATS)?;
-    let filter = filter(&environment)?;
+    let filter = filter(environment)?;
     let is_line = |metadata: &tracing::Metadata<'_>| metadata.target() != spans::FAILED;
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(is_coloured(&environment));
+        .with_ansi(is_coloured(environment));
     let lines = match format {
         Format::Pretty => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
-    let is_first = tracing_subscriber::registry()
+    let subscriber = tracing_subscriber::registry()
         .with(lines.with_filter(filter.and(filter_fn(is_line))))
-        .with(spans::timing_layer())
-        .try_init()
-        .is_ok();
+        .with(spans::timing_layer());
+    #[cfg(feature = "otlp")]
+    let subscriber = subscriber.with(traces::export::trace_layer());
+    let is_first = subscriber.try_init().is_ok();
     if is_first {
         for misspelling in settings::find_misspellings() {
             tracing::warn!("{misspelling}");

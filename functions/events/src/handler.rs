@@ -15,6 +15,8 @@ use store::Database;
 const CONNECTIONS: u32 = 2;
 
 impl Application for App {
+    const SERVICE: &'static str = "orderflow-events";
+
     fn from_env() -> Result<Self, SettingError> {
         let orders = OrderClient::new(TemporalSettings::from_env()?);
         Ok(Self::new(orders, Database::from_env(CONNECTIONS)?))

@@ -16,6 +16,8 @@ use store::Database;
 const CONNECTIONS: u32 = 2;
 
 impl Application for App {
+    const SERVICE: &'static str = "orderflow-query";
+
     fn from_env() -> Result<Self, SettingError> {
         Self::new(
             OrderClient::new(TemporalSettings::from_env()?),

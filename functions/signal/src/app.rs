@@ -24,6 +24,8 @@ impl App {
 }
 
 impl Application for App {
+    const SERVICE: &'static str = "orderflow-signal";
+
     fn from_env() -> Result<Self, SettingError> {
         Ok(Self::new(OrderClient::new(TemporalSettings::from_env()?)))
     }

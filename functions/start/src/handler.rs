@@ -11,6 +11,8 @@ use orderflow_http::{
 use settings::SettingError;
 
 impl Application for App {
+    const SERVICE: &'static str = "orderflow-start";
+
     fn from_env() -> Result<Self, SettingError> {
         Self::new(OrderClient::new(TemporalSettings::from_env()?))
     }

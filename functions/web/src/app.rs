@@ -17,6 +17,8 @@ use settings::SettingError;
 pub struct App;
 
 impl Application for App {
+    const SERVICE: &'static str = "orderflow-web";
+
     fn from_env() -> Result<Self, SettingError> {
         Ok(Self)
     }

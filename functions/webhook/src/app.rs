@@ -49,6 +49,8 @@ impl App {
 }
 
 impl Application for App {
+    const SERVICE: &'static str = "orderflow-webhook";
+
     fn from_env() -> Result<Self, SettingError> {
         Self::new(OrderClient::new(TemporalSettings::from_env()?))
     }

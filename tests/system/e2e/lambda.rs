@@ -162,8 +162,12 @@ impl Lambda {
         self.folder.path().join(format!("{function}.log"))
     }
 
+    pub(crate) fn read_log(&self, function: Function) -> String {
+        fs::read_to_string(self.log(function)).unwrap_or_default()
+    }
+
     fn last_log_line(&self, function: Function) -> String {
-        let log = fs::read_to_string(self.log(function)).unwrap_or_default();
+        let log = self.read_log(function);
         log.lines().last().unwrap_or_default().to_owned()
     }
 

@@ -6,7 +6,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{sync::Semaphore, time::timeout};
+use tracing::field;
 
+use crate::traces::trace_call;
 use domain::PaymentId;
 use payment_providers::{OutcomeUnknown, ProviderCall, Providers};
 
@@ -63,9 +65,17 @@ impl LimitedProviders {
             Some(calls) => Some(calls.try_acquire().map_err(|_| CallError::Busy(provider))?),
             None => None,
         };
-        Ok(timeout(PAYMENT_ANSWER, call)
-            .await
-            .map_err(|_| CallError::Silent)??)
+        let span = tracing::trace_span!(
+            "payment.call",
+            otel.name = format!("payment provider {provider}"),
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+        );
+        let limited = async {
+            let answer = timeout(PAYMENT_ANSWER, call).await;
+            Ok(answer.map_err(|_| CallError::Silent)??)
+        };
+        trace_call(span, limited).await
     }
 }
 

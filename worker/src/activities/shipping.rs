@@ -5,9 +5,13 @@ use std::sync::Arc;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::timeout;
+use tracing::{Span, field};
 
 use super::{CARRIER_ANSWER, retryable};
-use crate::carrier::{Carrier, Consignment, Recalled};
+use crate::{
+    carrier::{Carrier, Consignment, Recalled},
+    traces::trace_call,
+};
 use store::{
     PgPool,
     shipments::{self, Package},
@@ -16,6 +20,16 @@ use workflows::activity::{
     CancelShipmentOutcome, DispatchCarrierInput, DispatchOutcome, PreparePackageInput,
     ShipmentRequest,
 };
+
+/// Returns the span of a call to the carrier.
+fn carrier_span(carrier: &dyn Carrier, operation: &str) -> Span {
+    tracing::trace_span!(
+        "carrier.call",
+        otel.name = format!("{} {operation}", carrier.name()),
+        otel.kind = "client",
+        otel.status_code = field::Empty,
+    )
+}
 
 pub struct ShippingActivities {
     pub pool: PgPool,
@@ -58,6 +72,7 @@ impl ShippingActivities {
             contents: input.lines,
         };
         let call = self.carrier.dispatch(&consignment);
+        let call = trace_call(carrier_span(&*self.carrier, "dispatch"), call);
         let parcel = match timeout(CARRIER_ANSWER, call).await {
             Ok(Ok(parcel)) => parcel,
             Ok(Err(error)) => {
@@ -106,8 +121,11 @@ impl ShippingActivities {
     ) -> Result<CancelShipmentOutcome, ActivityError> {
         let call = timeout(
             CARRIER_ANSWER,
-            self.carrier
-                .recall(&shipment.order_id, &shipment.shipment_id),
+            trace_call(
+                carrier_span(&*self.carrier, "recall"),
+                self.carrier
+                    .recall(&shipment.order_id, &shipment.shipment_id),
+            ),
         )
         .await;
         let recalled = call

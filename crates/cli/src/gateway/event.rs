@@ -38,6 +38,7 @@ pub(crate) async fn event_from_http(request: HttpRequest, peer: SocketAddr) -> R
     event.body = (!bytes.is_empty()).then(|| BASE64.encode(&bytes));
     event.is_base64_encoded = event.body.is_some();
     event.request_context.http_method = parts.method;
+    event.request_context.request_id = Some(orderflow_http::new_request_id());
     event.request_context.identity.source_ip = Some(peer.ip().to_string());
     LambdaRequest::ApiGatewayV1(event).into()
 }

@@ -8,7 +8,7 @@ use crate::stack::arguments::Service;
 pub(crate) async fn serve_service(service: Service) -> Result<()> {
     match service {
         Service::Worker => {
-            telemetry::init()?;
+            telemetry::init_with_traces(worker::SERVICE)?;
             worker::run(worker::WorkerSettings::from_env()?).await
         }
         Service::Api => crate::gateway::serve_gateway().await,
