@@ -7,6 +7,7 @@ mod acceptance;
 mod database;
 mod help;
 mod menu;
+mod newer_schema;
 mod orders;
 mod providers;
 mod search_attributes;

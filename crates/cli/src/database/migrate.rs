@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::arguments::Migrate;
 use crate::{
-    output::{paint_failure, print, print_json},
+    output::{OutputArguments, paint_failure, print, print_json},
     target,
 };
 
@@ -15,7 +15,8 @@ use crate::{
 const ATTRIBUTE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Migrates the database, then registers the search attributes. If Temporal is unavailable, the
-/// database is migrated nevertheless.
+/// database is migrated nevertheless. A newer release has prepared both for its own needs, so a newer
+/// schema means that nothing is to be done: a deployment that is rolled back succeeds.
 pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Result<ExitCode> {
     let pool = target::open_database().await?;
     let missing: Vec<_> = store::list_migrations(&pool)
@@ -26,12 +27,15 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
     store::migrate(&pool)
         .await
         .context("a migration failed and was rolled back")?;
+    let schema = store::schema_version(&pool).await?;
+    if schema > store::latest_known_version() {
+        return report_newer_schema(schema, output);
+    }
     if iam_users {
         store::roles::create(&pool)
             .await
             .context("the schema is up to date, but the IAM users were not created")?;
     }
-    let schema = store::schema_version(&pool).await?;
     let applied: Vec<String> = missing
         .iter()
         .map(|migration| format!("{:04} {}", migration.version, migration.description))
@@ -41,7 +45,7 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
     let registered = registered.unwrap_or_default();
     if output.json {
         print_json(&json!({
-            "schema": schema, "applied": applied, "search_attributes": registered, "iam_users": iam_users, "failure": failure,
+            "schema": schema, "known_schema": schema, "applied": applied, "search_attributes": registered, "iam_users": iam_users, "failure": failure,
         }))?;
     } else {
         for migration in &applied {
@@ -70,6 +74,21 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
     };
     eprintln!("error: {failure}; run `orderflow check`, then repeat `orderflow migrate`");
     Ok(ExitCode::FAILURE)
+}
+
+fn report_newer_schema(schema: i64, output: OutputArguments) -> Result<ExitCode> {
+    let known = store::latest_known_version();
+    if output.json {
+        print_json(&json!({
+            "schema": schema, "known_schema": known, "applied": [], "search_attributes": [], "iam_users": false,
+            "failure": null,
+        }))?;
+    } else {
+        print(&format!(
+            "database: schema {schema:04} is newer than {known:04}, the newest that this program has; nothing was changed"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Registers the missing search attributes, waits until they can be used, and returns their names.
