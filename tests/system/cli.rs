@@ -13,6 +13,7 @@ mod providers;
 mod search_attributes;
 mod snapshot;
 mod stack;
+mod temporal_cloud;
 mod workflows;
 
 use std::{

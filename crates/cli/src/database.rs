@@ -8,6 +8,7 @@ mod backup;
 mod migrate;
 mod query;
 mod recover;
+mod search_attributes;
 mod shell;
 mod stock;
 mod verify;

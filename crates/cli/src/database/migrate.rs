@@ -1,18 +1,15 @@
 //! `migrate`.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::arguments::Migrate;
+use super::{arguments::Migrate, search_attributes};
 use crate::{
     output::{OutputArguments, paint_failure, print, print_json},
     target,
 };
-
-/// The time in which a server uses a new search attribute.
-const ATTRIBUTE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Migrates the database, then registers the search attributes. If Temporal is unavailable, the
 /// database is migrated nevertheless. A newer release has prepared both for its own needs, so a newer
@@ -40,12 +37,12 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
         .iter()
         .map(|migration| format!("{:04} {}", migration.version, migration.description))
         .collect();
-    let registered = register_search_attributes().await;
-    let failure = registered.as_ref().err().map(|error| format!("{error:#}"));
-    let registered = registered.unwrap_or_default();
+    let attributes = search_attributes::register().await;
     if output.json {
         print_json(&json!({
-            "schema": schema, "known_schema": schema, "applied": applied, "search_attributes": registered, "iam_users": iam_users, "failure": failure,
+            "schema": schema, "known_schema": schema, "applied": applied,
+            "search_attributes": attributes.registered, "search_attributes_verified": attributes.verified,
+            "iam_users": iam_users, "failure": attributes.failure,
         }))?;
     } else {
         for migration in &applied {
@@ -60,19 +57,17 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
         if iam_users {
             print("database: orderflow_worker and orderflow_reader have their privileges")?;
         }
-        match (&failure, registered.is_empty()) {
-            (None, true) => print("temporal: all search attributes were already registered")?,
-            (None, false) => print(&format!("temporal: registered {}", registered.join(", ")))?,
-            (Some(_), _) => print(&format!(
-                "temporal: {}",
-                paint_failure("the search attributes cannot be used")
-            ))?,
-        }
+        let line = if attributes.failure.is_some() {
+            paint_failure(&attributes.summary)
+        } else {
+            attributes.summary
+        };
+        print(&format!("temporal: {line}"))?;
     }
-    let Some(failure) = failure else {
+    let Some(failure) = attributes.failure else {
         return Ok(ExitCode::SUCCESS);
     };
-    eprintln!("error: {failure}; run `orderflow check`, then repeat `orderflow migrate`");
+    eprintln!("error: {failure}, then repeat `orderflow migrate`");
     Ok(ExitCode::FAILURE)
 }
 
@@ -80,8 +75,8 @@ fn report_newer_schema(schema: i64, output: OutputArguments) -> Result<ExitCode>
     let known = store::latest_known_version();
     if output.json {
         print_json(&json!({
-            "schema": schema, "known_schema": known, "applied": [], "search_attributes": [], "iam_users": false,
-            "failure": null,
+            "schema": schema, "known_schema": known, "applied": [], "search_attributes": [],
+            "search_attributes_verified": false, "iam_users": false, "failure": null,
         }))?;
     } else {
         print(&format!(
@@ -89,15 +84,4 @@ fn report_newer_schema(schema: i64, output: OutputArguments) -> Result<ExitCode>
         ))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Registers the missing search attributes, waits until they can be used, and returns their names.
-async fn register_search_attributes() -> Result<Vec<&'static str>> {
-    let orders = target::connect_orders()?;
-    let registered = orders.register_search_attributes().await?;
-    orders
-        .wait_for_search_attributes(ATTRIBUTE_TIMEOUT)
-        .await
-        .context("the search attributes are registered, but cannot be used yet")?;
-    Ok(registered)
 }
