@@ -205,7 +205,13 @@ impl Harness {
         name: &str,
         settings: &[(&str, &str)],
     ) -> Process {
-        let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
+        let chosen = settings
+            .iter()
+            .find(|(name, _)| *name == "ORDERFLOW_HEALTH_ADDRESS");
+        let address = match chosen {
+            Some((_, address)) => (*address).to_owned(),
+            None => format!("127.0.0.1:{}", ports::free_port().unwrap()),
+        };
         let mut environment = self.environment.clone();
         for (name, value) in settings
             .iter()
