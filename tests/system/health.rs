@@ -132,6 +132,7 @@ async fn worker_without_privileges_is_not_ready() {
         .env("DATABASE_URL", database.as_str())
         .env("ORDERFLOW_HEALTH_ADDRESS", &address)
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
