@@ -27,6 +27,7 @@ mod integration;
 mod mail;
 mod metrics;
 mod payments;
+mod purge;
 mod queries;
 mod recovery;
 mod regressions;
