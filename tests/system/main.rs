@@ -42,6 +42,7 @@ mod status_report;
 mod stripe;
 mod time_skipping;
 mod tls;
+mod upgrade;
 mod versions;
 mod webhooks;
 mod write_path;
