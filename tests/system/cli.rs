@@ -51,7 +51,7 @@ impl Harness {
         self.command().args(arguments).output().await.unwrap()
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = program();
         command
             .env("ORDERFLOW_URL", &self.url)

@@ -19,6 +19,7 @@ pub mod order_write;
 pub mod orders;
 pub mod outbox;
 mod pool;
+pub mod purge;
 pub mod rds_token;
 pub mod roles;
 pub mod running_orders;
