@@ -1,0 +1,76 @@
+"""The alarms: their list, their names, and the runbook's procedures."""
+
+import unittest
+
+from templates import SECRET, TOPIC, headings, main_template, nested_template, read
+
+API = {
+    "Webhooks fail",
+    "The API fails",
+    "The API is slow",
+    "Functions fail",
+    "Functions are throttled",
+}
+BACKEND = {
+    "Orders are late",
+    "Tasks wait",
+    "No worker",
+    "Money waits for an operator",
+    "The worker logs errors",
+    "A deployment failed",
+    "The database fills",
+    "The database is busy",
+    "The database failed over",
+    "The database has little memory",
+    "Connections run out",
+    "Outgoing connections run out",
+}
+DOMAIN = {"CertificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/a", "DomainName": "api.example.com"}
+
+
+def alarms(**parameters):
+    main = main_template(**parameters)
+    return nested_template("watch", main).of_type("AWS::CloudWatch::Alarm").values()
+
+
+def titles(**parameters):
+    return [alarm["AlarmName"].removeprefix("orderflow: ") for alarm in alarms(**parameters)]
+
+
+class Alarms(unittest.TestCase):
+    def test_required_alarms_exist(self):
+        self.assertLessEqual(API | BACKEND, set(titles(Stage="prod")))
+        self.assertLessEqual(API | BACKEND | {"CPU credits run out"}, set(titles(Stage="dev")))
+        self.assertIn("The certificate expires", titles(**DOMAIN))
+
+    def test_deployment_without_backend_has_alarms_of_the_api_only(self):
+        self.assertEqual(set(titles(DeployBackend="false", DatabaseUrlSecretArn=SECRET)), API)
+
+    def test_names_are_unique(self):
+        names = titles(Stage="dev", **DOMAIN)
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_each_name_is_a_heading_of_the_runbook(self):
+        self.assertEqual([title for title in titles(Stage="dev", **DOMAIN) if title not in headings("docs/runbook.md")], [])
+
+    def test_each_description_names_the_same_heading(self):
+        for alarm in alarms(Stage="dev", **DOMAIN):
+            with self.subTest(alarm["AlarmName"]):
+                title = alarm["AlarmName"].removeprefix("orderflow: ")
+                self.assertTrue(alarm["AlarmDescription"].endswith(f'docs/runbook.md, "{title}".'), alarm["AlarmDescription"])
+
+    def test_each_alarm_notifies_the_topic(self):
+        for alarm in alarms(Stage="dev", **DOMAIN):
+            with self.subTest(alarm["AlarmName"]):
+                self.assertEqual(alarm["AlarmActions"], [TOPIC])
+
+    def test_scanners_cause_no_alarm_about_webhooks(self):
+        [pattern] = [
+            each["FilterPattern"]
+            for each in nested_template("watch").of_type("AWS::Logs::MetricFilter").values()
+            if each["MetricTransformations"][0]["MetricName"] == "WebhookFailures"
+        ]
+        self.assertIn("$.status != 404", pattern)
+
+    def test_runbook_describes_no_metric_that_aws_lacks(self):
+        self.assertNotIn("Performance Insights", read("docs/runbook.md"))
