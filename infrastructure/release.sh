@@ -61,15 +61,23 @@ for repository in orderflow-worker orderflow; do
     fi
 done
 
-step "functions"
-sam build
-
 # SAM replaces the parameters of samconfig.toml by those of the command line, so all of them are passed.
 mapfile -t parameters < <(python3 -c '
 import sys, tomllib
 with open("samconfig.toml", "rb") as file:
     configuration = tomllib.load(file)[sys.argv[1]]
 print(*configuration["deploy"]["parameters"]["parameter_overrides"], sep="\n")' "$configuration")
+
+step "functions"
+template=template.yaml
+if printf '%s\n' "${parameters[@]}" "$@" | grep -qx GatewayApiKeys=required; then
+    # In this folder, because its paths are relative.
+    template=.gateway-keys.yaml
+    trap 'rm -f .gateway-keys.yaml' EXIT
+    infrastructure/gateway-keys.sh template.yaml >"$template"
+fi
+sam build --template-file "$template"
+
 deploy() {
     sam deploy --config-env "$configuration" --parameter-overrides "${parameters[@]}" "$@" "ImageTag=$tag"
 }
