@@ -59,7 +59,12 @@ class Template:
         for name, parameter in document.get("Parameters", {}).items():
             default = parameter.get("Default")
             self.values[name] = "" if default is None else str(default)
-        self.values |= {name: str(value) for name, value in (parameters or {}).items()}
+        for name, value in (parameters or {}).items():
+            self.values[name] = value if isinstance(value, (str, list)) else str(value)
+        for name, parameter in document.get("Parameters", {}).items():
+            value = self.values[name]
+            if parameter["Type"] == "CommaDelimitedList" and not isinstance(value, Reference | list):
+                self.values[name] = value.split(",")
 
     def violated_rules(self):
         """Returns the descriptions of the assertions that fail, which stop a deployment."""

@@ -8,6 +8,7 @@ import re
 import sys
 
 from templates import PROJECT, SECRET, TOPIC, main_template, nested_template
+from templates import alarms as find_alarms
 
 PAGE = PROJECT / "docs/cost.md"
 HOURS = 730
@@ -99,14 +100,6 @@ def temporal():
     ]
 
 
-def count_alarms(watch):
-    """Returns the number of metrics of all alarms, by which CloudWatch bills them."""
-    return sum(
-        max(1, sum("MetricStat" in metric for metric in alarm.get("Metrics", [])))
-        for alarm in watch.of_type("AWS::CloudWatch::Alarm").values()
-    )
-
-
 def fixed(stage):
     p = PRICES
     main = main_template(Stage=stage, **PARAMETERS)
@@ -121,7 +114,7 @@ def fixed(stage):
     endpoints = sum(
         each["VpcEndpointType"] == "Interface" for each in nested["network"].of_type("AWS::EC2::VPCEndpoint").values()
     )
-    alarms = count_alarms(nested["watch"]) + TARGET_TRACKING_ALARMS
+    alarms = len(find_alarms(main)) + TARGET_TRACKING_ALARMS
     filters = len(nested["watch"].of_type("AWS::Logs::MetricFilter")) + len(nested["worker"].of_type("AWS::Logs::MetricFilter"))
     dashboards = len(nested["watch"].of_type("AWS::CloudWatch::Dashboard"))
     rows = [
@@ -140,7 +133,7 @@ def fixed(stage):
             endpoints * ZONES * p["endpoint hour"] * HOURS,
         ),
         ("Secrets Manager", f"{SECRETS} × {p['secret']:.2f}", SECRETS * p["secret"]),
-        ("alarms", f"{alarms} metrics × {p['alarm']:.2f}", alarms * p["alarm"]),
+        ("alarms", f"{alarms} × {p['alarm']:.2f}", alarms * p["alarm"]),
         ("metrics of logs", f"{filters} × {p['metric']:.2f}", filters * p["metric"]),
         ("Container Insights", f"{CONTAINER_INSIGHTS} × {p['metric']:.2f}", CONTAINER_INSIGHTS * p["metric"]),
         ("dashboard", f"{dashboards} × {p['dashboard']:.2f}", dashboards * p["dashboard"]),

@@ -13,7 +13,7 @@ from sam_transform import transform
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 ROOT = pathlib.Path(os.environ.get("TEMPLATES", PROJECT))
-FILES = ("template.yaml", *(f"infrastructure/{name}.yaml" for name in ("account", "network", "database", "worker", "watch")))
+FILES = ("template.yaml", *(f"infrastructure/{name}.yaml" for name in ("account", "network", "database", "worker", "watch", "watch-function")))
 STAGES = ("dev", "prod")
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:orderflow/name-AbCdEf"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
@@ -49,6 +49,16 @@ def nested_template(name, main=None, **parameters):
     main = main or main_template()
     passed = main.properties(name.capitalize())["Parameters"]
     return Template(document(f"infrastructure/{name}.yaml"), passed | parameters)
+
+
+def alarms(main):
+    """Returns all alarms of a deployment."""
+    stacks = main.of_type("AWS::CloudFormation::Stack").values()
+    found = []
+    for stack in stacks:
+        template = Template(document(stack["TemplateURL"]), stack["Parameters"])
+        found += template.of_type("AWS::CloudWatch::Alarm").values()
+    return found
 
 
 def read(name):

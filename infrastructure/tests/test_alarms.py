@@ -2,7 +2,7 @@
 
 import unittest
 
-from templates import SECRET, TOPIC, headings, main_template, nested_template, read
+from templates import SECRET, TOPIC, alarms, headings, main_template, nested_template, read
 
 API = {
     "Webhooks fail",
@@ -28,13 +28,17 @@ BACKEND = {
 DOMAIN = {"CertificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/a", "DomainName": "api.example.com"}
 
 
-def alarms(**parameters):
-    main = main_template(**parameters)
-    return nested_template("watch", main).of_type("AWS::CloudWatch::Alarm").values()
+def find_alarms(**parameters):
+    return alarms(main_template(**parameters))
+
+
+def title(alarm):
+    """Returns the name without the deployment and without the part that the alarm is about, such as `(start)`."""
+    return alarm["AlarmName"].removeprefix("orderflow: ").split(" (")[0]
 
 
 def titles(**parameters):
-    return [alarm["AlarmName"].removeprefix("orderflow: ") for alarm in alarms(**parameters)]
+    return [title(alarm) for alarm in find_alarms(**parameters)]
 
 
 class Alarms(unittest.TestCase):
@@ -46,21 +50,26 @@ class Alarms(unittest.TestCase):
     def test_deployment_without_backend_has_alarms_of_the_api_only(self):
         self.assertEqual(set(titles(DeployBackend="false", DatabaseUrlSecretArn=SECRET)), API)
 
+    def test_each_function_has_its_alarms(self):
+        names = {alarm["AlarmName"] for alarm in find_alarms()}
+        for function in ("start", "signal", "query", "events", "webhook", "web"):
+            self.assertIn(f"orderflow: Functions fail ({function})", names)
+            self.assertIn(f"orderflow: Functions are throttled ({function})", names)
+
     def test_names_are_unique(self):
-        names = titles(Stage="dev", **DOMAIN)
+        names = [alarm["AlarmName"] for alarm in find_alarms(Stage="prod", **DOMAIN)]
         self.assertEqual(len(names), len(set(names)))
 
     def test_each_name_is_a_heading_of_the_runbook(self):
-        self.assertEqual([title for title in titles(Stage="dev", **DOMAIN) if title not in headings("docs/runbook.md")], [])
+        self.assertEqual(set(titles(Stage="dev", **DOMAIN)) - set(headings("docs/runbook.md")), set())
 
     def test_each_description_names_the_same_heading(self):
-        for alarm in alarms(Stage="dev", **DOMAIN):
+        for alarm in find_alarms(Stage="dev", **DOMAIN):
             with self.subTest(alarm["AlarmName"]):
-                title = alarm["AlarmName"].removeprefix("orderflow: ")
-                self.assertTrue(alarm["AlarmDescription"].endswith(f'docs/runbook.md, "{title}".'), alarm["AlarmDescription"])
+                self.assertTrue(alarm["AlarmDescription"].endswith(f'docs/runbook.md, "{title(alarm)}".'))
 
     def test_each_alarm_notifies_the_topic(self):
-        for alarm in alarms(Stage="dev", **DOMAIN):
+        for alarm in find_alarms(Stage="dev", **DOMAIN):
             with self.subTest(alarm["AlarmName"]):
                 self.assertEqual(alarm["AlarmActions"], [TOPIC])
 

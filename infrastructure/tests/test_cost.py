@@ -17,10 +17,6 @@ class Cost(unittest.TestCase):
         self.assertEqual(cost.business_actions(13), 250 + 225 + 20)
         self.assertEqual(cost.business_actions(2.5), 0)
 
-    def test_alarm_with_several_metrics_counts_for_each(self):
-        watch = cost.nested_template("watch")
-        self.assertGreater(cost.count_alarms(watch), len(watch.of_type("AWS::CloudWatch::Alarm")))
-
     def test_api_has_no_metrics_for_each_method(self):
         # 46 methods with five metrics would cost 69 USD.
         [settings] = cost.main_template().properties("Api")["MethodSettings"]
