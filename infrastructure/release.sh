@@ -70,7 +70,7 @@ print(*configuration["deploy"]["parameters"]["parameter_overrides"], sep="\n")' 
 
 step "functions"
 template=template.yaml
-if printf '%s\n' "${parameters[@]}" "$@" | grep -qx GatewayApiKeys=required; then
+if printf '%s\n' "${parameters[@]}" "$@" | grep -qE '^GatewayApiKeys="?required"?$'; then
     # In this folder, because its paths are relative.
     template=.gateway-keys.yaml
     trap 'rm -f .gateway-keys.yaml' EXIT
@@ -78,8 +78,22 @@ if printf '%s\n' "${parameters[@]}" "$@" | grep -qx GatewayApiKeys=required; the
 fi
 sam build --template-file "$template"
 
+# SAM ends an unquoted value at its first space, and rejects an empty one.
+quote() {
+    local argument value
+    for argument in "$@"; do
+        value=${argument#*=}
+        case $value in
+            '"'*'"') printf '%s\n' "$argument" ;;
+            *) printf '%s="%s"\n' "${argument%%=*}" "${value//\"/\\\"}" ;;
+        esac
+    done
+}
+
 deploy() {
-    sam deploy --config-env "$configuration" --parameter-overrides "${parameters[@]}" "$@" "ImageTag=$tag"
+    local quoted
+    mapfile -t quoted < <(quote "${parameters[@]}" "$@" "ImageTag=$tag")
+    sam deploy --config-env "$configuration" --parameter-overrides "${quoted[@]}"
 }
 
 status=$(aws cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus' --output text 2>/dev/null) || status=missing
@@ -117,7 +131,7 @@ fi
 
 step "retention of the database's logs"
 # RDS creates these groups, without a retention time.
-days=$(printf '%s\n' "${parameters[@]}" "$@" | sed -n 's/^LogRetentionDays=//p' | tail -n 1)
+days=$(printf '%s\n' "${parameters[@]}" "$@" | sed -n 's/^LogRetentionDays="\{0,1\}\([0-9]*\).*/\1/p' | tail -n 1)
 database=$(stack_output "$stack" Database)
 for group in "/aws/rds/instance/$database/postgresql" "/aws/rds/instance/$database/upgrade" RDSOSMetrics; do
     aws logs put-retention-policy --log-group-name "$group" --retention-in-days "${days:-30}" ||

@@ -4,6 +4,8 @@ import json
 import re
 import unittest
 
+from samcli.cli.types import CfnParameterOverridesType
+
 from stubs import run
 from templates import PROJECT, document, main_template, nested_template
 
@@ -37,9 +39,8 @@ class Release(unittest.TestCase):
     def deployed_parameters(self, result):
         deployments = []
         for call in result.calls_of("sam", "deploy"):
-            values = call[call.index("--parameter-overrides") + 1 :]
-            # The last value of a parameter counts.
-            deployments.append(dict(value.split("=", 1) for value in values))
+            values = tuple(call[call.index("--parameter-overrides") + 1 :])
+            deployments.append(CfnParameterOverridesType().convert(values, None, None))
         return deployments
 
     def test_tag_is_made_of_the_commit(self):
@@ -97,6 +98,21 @@ class Release(unittest.TestCase):
     def test_later_production_deployment_stays_protected(self):
         [parameters] = self.deployed_parameters(self.release("prod"))
         self.assertEqual(parameters["ProtectDatabase"], "true")
+
+    def test_values_with_spaces_quotes_or_nothing_reach_sam(self):
+        values = {"MailFrom": "Shop <orders@example.com>", "DomainName": "", "JwtAudience": 'a "b" c', "Zones": "a-1,b-1"}
+        for quoted in (False, True):
+            arguments = [f'{name}="{value}"' if quoted and '"' not in value else f"{name}={value}" for name, value in values.items()]
+            with self.subTest(quoted=quoted):
+                [parameters] = self.deployed_parameters(self.release("dev", *arguments))
+                self.assertEqual({name: parameters[name] for name in values}, values)
+
+    def test_gateway_keys_change_the_template_of_the_build(self):
+        [call] = self.release("dev", "GatewayApiKeys=required").calls_of("sam", "build")
+        self.assertEqual(call[-1], ".gateway-keys.yaml")
+        self.assertFalse((PROJECT / ".gateway-keys.yaml").exists())
+        [call] = self.release("dev").calls_of("sam", "build")
+        self.assertEqual(call[-1], "template.yaml")
 
     def test_failed_first_deployment_is_not_repeated(self):
         result = self.release("prod", status="ROLLBACK_COMPLETE")
