@@ -18,7 +18,9 @@ stack_output() {
 
 cluster=$(stack_output Cluster)
 network="awsvpcConfiguration={subnets=[$(stack_output PrivateSubnets)],securityGroups=[$(stack_output WorkerGroup)],assignPublicIp=DISABLED}"
-overrides=$(jq -cn '{containerOverrides: [{name: "operate", command: $ARGS.positional}]}' --args -- "$@")
+overrides=$(jq -cn --arg url "$(stack_output ApiUrl)" '{containerOverrides: [
+    {name: "operate", command: $ARGS.positional, environment: [{name: "ORDERFLOW_URL", value: $url}]}
+]}' --args -- "$@")
 task=$(aws ecs run-task --cluster "$cluster" --task-definition "$(stack_output OperateTask)" --launch-type FARGATE \
     --network-configuration "$network" --overrides "$overrides" --query 'tasks[0].taskArn' --output text)
 case $task in

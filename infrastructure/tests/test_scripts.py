@@ -182,6 +182,7 @@ class Operate(unittest.TestCase):
     def operate(self, *command, code="0", started=TASK):
         responses = [
             ("OutputKey=='Cluster'", "cluster", 0),
+            ("OutputKey=='ApiUrl'", "https://api.example.com", 0),
             ("OutputKey=='PrivateSubnets'", "subnet-a,subnet-b", 0),
             ("OutputKey=='WorkerGroup'", "sg-worker", 0),
             ("OutputKey=='OperateTask'", "operate:1", 0),
@@ -199,7 +200,10 @@ class Operate(unittest.TestCase):
         [call] = result.calls_of("aws", "ecs", "run-task")
         self.assertEqual(call[call.index("--task-definition") + 1], "operate:1")
         [container] = json.loads(call[call.index("--overrides") + 1])["containerOverrides"]
-        self.assertEqual(container, {"name": "operate", "command": ["stock", "set", "ABC 123", "100"]})
+        self.assertEqual(container["name"], "operate")
+        self.assertEqual(container["command"], ["stock", "set", "ABC 123", "100"])
+        # `orderflow check` calls the API.
+        self.assertEqual(container["environment"], [{"name": "ORDERFLOW_URL", "value": "https://api.example.com"}])
         self.assertIn("subnets=[subnet-a,subnet-b],securityGroups=[sg-worker],assignPublicIp=DISABLED", " ".join(call))
         self.assertTrue(result.output.endswith("one\ntwo\n"), result.output)
 
