@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks the templates without AWS: cfn-lint and SAM check the syntax, Checkov the security. The templates contain the
-# exceptions for Checkov and their reasons. Takes half a minute and works offline once the tools are installed.
+# Checks the templates without AWS: cfn-lint and SAM check the syntax, Checkov the security, and infrastructure/tests the
+# behaviour. The templates contain the exceptions for Checkov and their reasons. Takes half a minute and works offline once
+# the tools are installed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 sam=$("$here/venv.sh" sam)
@@ -29,4 +30,7 @@ for name in sys.argv[1:]:
                 problems.append(f"{name}:{number}: resource: has a wildcard without a reason; add a comment above it")
 sys.exit("\n".join(problems) or None)
 PYTHON
+
+# The tests evaluate rules, conditions and SAM's transform, and run the scripts in infrastructure/ with stubs of the tools.
+(cd infrastructure/tests && "$sam/python" -B -W error::SyntaxWarning -m unittest --buffer)
 echo "templates: all checks passed"

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Checks an AWS account before the first deployment: quotas, the stack of account.yaml, secrets. Changes nothing.
+#
+#   infrastructure/preflight.sh dev|prod [SECRET-ARN …]
+#
+# Prints one line for each check. Exits with 1 if the deployment would fail.
+set -euo pipefail
+stage=${1:-}
+case $stage in
+    dev) readers=10 workers=1 percent=200 milliprocessors=500 addresses=1 ;;
+    prod) readers=40 workers=8 percent=150 milliprocessors=1000 addresses=2 ;;
+    *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+esac
+shift
+failed=0
+
+report() {
+    local result=$1 name=$2 actual=$3 required=$4 remedy=$5
+    if [ "$result" = ok ]; then
+        printf 'ok      %s: %s; %s is required\n' "$name" "$actual" "$required"
+    else
+        printf 'failed  %s: %s; %s is required; %s\n' "$name" "$actual" "$required" "$remedy"
+        failed=1
+    fi
+}
+
+check_at_least() {
+    local name=$1 actual=$2 required=$3 remedy=$4
+    # A quota can have decimals.
+    if [ "${actual%.*}" -ge "$required" ]; then report ok "$name" "${actual%.*}" "$required" ''; else report failed "$name" "${actual%.*}" "$required" "$remedy"; fi
+}
+
+quota() {
+    aws service-quotas get-service-quota --service-code "$1" --quota-code "$2" --query Quota.Value --output text
+}
+
+raise() {
+    printf 'request it: aws service-quotas request-service-quota-increase --service-code %s --quota-code %s --desired-value %s' "$@"
+}
+
+# Lambda leaves at least 100 executions without a reservation, or rejects the reservation. Two functions have one.
+limit=$(aws lambda get-account-settings --query AccountLimit.ConcurrentExecutions --output text)
+check_at_least "concurrent Lambda executions" "$limit" $((2 * readers + 100)) \
+    "$(raise lambda L-B99A9384 1000), or deploy with Readers=0 until it is granted"
+# The workers during a deployment, and one task each for migrations and an operator.
+processors=$(((workers * percent / 100 * milliprocessors + 500 + 999) / 1000))
+check_at_least "Fargate processors" "$(quota fargate L-3032A538)" "$processors" "$(raise fargate L-3032A538 "$processors")"
+check_at_least "elastic IP addresses" "$(quota ec2 L-0263D0A3)" "$addresses" "$(raise ec2 L-0263D0A3 5)"
+check_at_least "VPCs" "$(quota vpc L-F678F1CE)" 1 "$(raise vpc L-F678F1CE 10)"
+
+if status=$(aws cloudformation describe-stacks --stack-name orderflow-account --query 'Stacks[0].StackStatus' --output text 2>/dev/null); then
+    case $status in
+        CREATE_COMPLETE | UPDATE_COMPLETE | UPDATE_ROLLBACK_COMPLETE) report ok "stack orderflow-account" "$status" complete '' ;;
+        *) report failed "stack orderflow-account" "$status" complete "delete it and repeat step 1 of docs/deploy.md" ;;
+    esac
+else
+    report failed "stack orderflow-account" missing complete "do step 1 of docs/deploy.md"
+fi
+for arn in "$@"; do
+    if aws secretsmanager describe-secret --secret-id "$arn" --query ARN --output text >/dev/null 2>&1; then
+        report ok "secret $arn" exists exists ''
+    else
+        report failed "secret $arn" missing exists "create it, or correct the ARN and the region"
+    fi
+done
+exit "$failed"

@@ -1,0 +1,241 @@
+"""The scripts of infrastructure/, with stubs of the programs that they call."""
+
+import json
+import re
+import unittest
+
+from samcli.cli.types import CfnParameterOverridesType
+
+from stubs import run
+from templates import PROJECT, document, main_template, nested_template
+
+COMMIT = "0123456789ab"
+ROLES = {"dev": f"dev-{COMMIT}", "prod": f"release-{COMMIT}"}
+REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+
+
+def script(name):
+    return str(PROJECT / "infrastructure" / name)
+
+
+class Release(unittest.TestCase):
+    def release(self, *arguments, first=(), status="UPDATE_COMPLETE", changes="", worker=None):
+        tag = ROLES[arguments[0]]
+        responses = [
+            *first,
+            ("git status", changes, 0),
+            ("git rev-parse", COMMIT, 0),
+            ("describe-images", "", 255),
+            ("OutputKey=='Registry'", REGISTRY, 0),
+            ("OutputKey=='Cluster'", "cluster", 0),
+            ("OutputKey=='DatabaseStack'", "arn:database-stack", 0),
+            ("OutputKey=='Database'", "instance", 0),
+            ("StackStatus", status, 0 if status else 255),
+            ("describe-task-definition", f"{REGISTRY}/orderflow-worker:{worker or tag}", 0),
+            ("get-function-configuration", f"{tag}/1", 0),
+        ]
+        return run(script("release.sh"), arguments, responses)
+
+    def deployed_parameters(self, result):
+        deployments = []
+        for call in result.calls_of("sam", "deploy"):
+            values = tuple(call[call.index("--parameter-overrides") + 1 :])
+            deployments.append(CfnParameterOverridesType().convert(values, None, None))
+        return deployments
+
+    def test_tag_is_made_of_the_commit(self):
+        for stage, tag in ROLES.items():
+            with self.subTest(stage):
+                result = self.release(stage)
+                self.assertEqual(result.status, 0, result.output)
+                pushed = [call[call.index("-t") + 1] for call in result.calls_of("docker", "buildx", "build")]
+                self.assertEqual(pushed, [f"{REGISTRY}/orderflow-worker:{tag}", f"{REGISTRY}/orderflow:{tag}"])
+                [parameters] = self.deployed_parameters(result)
+                self.assertEqual(parameters["ImageTag"], tag)
+                self.assertEqual(parameters["Stage"], stage)
+
+    def test_each_image_has_its_program(self):
+        targets = [call[call.index("--target") + 1] for call in self.release("dev").calls_of("docker", "buildx", "build")]
+        self.assertEqual(targets, ["worker", "orderflow"])
+        stages = re.findall(r"^FROM \S+ AS (\S+)$", (PROJECT / "worker/Dockerfile").read_text(), re.MULTILINE)
+        self.assertEqual([target for target in targets if target not in stages], [])
+
+    def test_uncommitted_changes_are_rejected_before_any_change(self):
+        result = self.release("prod", changes=" M template.yaml")
+        self.assertEqual(result.status, 1)
+        self.assertIn("not committed", result.output)
+        self.assertEqual({call[0] for call in result.calls}, {"git"})
+
+    def test_given_tag_is_rejected(self):
+        result = self.release("prod", "ImageTag=other")
+        self.assertEqual(result.status, 1)
+        self.assertEqual(result.calls, [])
+
+    def test_existing_image_is_not_built_again(self):
+        result = self.release("prod", first=[("describe-images", "", 0)])
+        self.assertEqual(result.status, 0, result.output)
+        self.assertEqual(result.calls_of("docker", "buildx"), [])
+
+    def test_production_uses_the_image_that_dev_has_tested(self):
+        result = self.release("prod", first=[(f"imageTag=dev-{COMMIT}", "", 0)])
+        self.assertEqual(result.status, 0, result.output)
+        self.assertEqual(result.calls_of("docker", "buildx", "build"), [])
+        copied = [call[-2:] for call in result.calls_of("docker", "buildx", "imagetools", "create")]
+        names = [f"{REGISTRY}/orderflow-worker", f"{REGISTRY}/orderflow"]
+        self.assertEqual(copied, [[f"{name}:release-{COMMIT}", f"{name}:dev-{COMMIT}"] for name in names])
+
+    def test_first_production_deployment_is_protected_afterwards(self):
+        result = self.release("prod", status="")
+        self.assertEqual(result.status, 0, result.output)
+        first, second = self.deployed_parameters(result)
+        self.assertNotIn("ProtectDatabase", first)
+        self.assertEqual(second["ProtectDatabase"], "true")
+        self.assertEqual(len(result.calls_of("aws", "cloudformation", "update-termination-protection")), 1)
+        [policy] = result.calls_of("aws", "cloudformation", "set-stack-policy")
+        self.assertEqual(policy[policy.index("--stack-name") + 1], "arn:database-stack")
+        self.assertIn("Update:Replace", str(json.loads(policy[-1])))
+
+    def test_later_production_deployment_stays_protected(self):
+        [parameters] = self.deployed_parameters(self.release("prod"))
+        self.assertEqual(parameters["ProtectDatabase"], "true")
+
+    def test_values_with_spaces_quotes_or_nothing_reach_sam(self):
+        values = {"MailFrom": "Shop <orders@example.com>", "DomainName": "", "JwtAudience": 'a "b" c', "Zones": "a-1,b-1"}
+        for quoted in (False, True):
+            arguments = [f'{name}="{value}"' if quoted and '"' not in value else f"{name}={value}" for name, value in values.items()]
+            with self.subTest(quoted=quoted):
+                [parameters] = self.deployed_parameters(self.release("dev", *arguments))
+                self.assertEqual({name: parameters[name] for name in values}, values)
+
+    def test_gateway_keys_change_the_template_of_the_build(self):
+        [call] = self.release("dev", "GatewayApiKeys=required").calls_of("sam", "build")
+        self.assertEqual(call[-1], ".gateway-keys.yaml")
+        self.assertFalse((PROJECT / ".gateway-keys.yaml").exists())
+        [call] = self.release("dev").calls_of("sam", "build")
+        self.assertEqual(call[-1], "template.yaml")
+
+    def test_failed_first_deployment_is_not_repeated(self):
+        result = self.release("prod", status="ROLLBACK_COMPLETE")
+        self.assertEqual(result.status, 1)
+        self.assertIn("The first deployment failed", result.output)
+        self.assertEqual(result.calls_of("sam", "deploy"), [])
+
+    def test_worker_of_another_build_is_an_error(self):
+        result = self.release("prod", worker="release-111111111111")
+        self.assertEqual(result.status, 1)
+        self.assertIn("release-111111111111 instead of", result.output)
+
+    def test_logs_of_the_database_expire(self):
+        result = self.release("prod", "LogRetentionDays=60")
+        groups = [(call[4], call[6]) for call in result.calls_of("aws", "logs", "put-retention-policy")]
+        names = ["/aws/rds/instance/instance/postgresql", "/aws/rds/instance/instance/upgrade", "RDSOSMetrics"]
+        self.assertEqual(groups, [(name, "60") for name in names])
+
+
+class Preflight(unittest.TestCase):
+    def preflight(self, stage, *arguments, lambda_limit="1000", processors="16.0", secret=0):
+        responses = [
+            ("get-account-settings", lambda_limit, 0),
+            ("fargate", processors, 0),
+            ("get-service-quota", "5.0", 0),
+            ("StackStatus", "CREATE_COMPLETE", 0),
+            ("describe-secret", "", secret),
+        ]
+        return run(script("preflight.sh"), [stage, *arguments], responses)
+
+    def test_sufficient_account_passes(self):
+        for stage in ROLES:
+            with self.subTest(stage):
+                result = self.preflight(stage, "arn:aws:secretsmanager:a")
+                self.assertEqual(result.status, 0, result.output)
+                self.assertNotIn("failed", result.output)
+
+    def test_new_account_fails_with_the_remedy(self):
+        result = self.preflight("prod", lambda_limit="10", processors="6.0")
+        self.assertEqual(result.status, 1)
+        self.assertIn("failed  concurrent Lambda executions: 10; 180 is required", result.output)
+        self.assertIn("Readers=0", result.output)
+        self.assertIn("failed  Fargate processors: 6; 13 is required", result.output)
+        self.assertIn("request-service-quota-increase --service-code fargate", result.output)
+
+    def test_missing_secret_fails(self):
+        self.assertEqual(self.preflight("dev", "arn:aws:secretsmanager:a", secret=255).status, 1)
+
+    def test_sizes_are_those_of_the_template(self):
+        text = (PROJECT / "infrastructure/preflight.sh").read_text()
+        for stage in ROLES:
+            with self.subTest(stage):
+                main = main_template(Stage=stage)
+                sizes = main.document["Mappings"]["Sizes"][stage]
+                units = int(nested_template("worker", main).properties("Worker")["Cpu"])
+                addresses = len(nested_template("network", main).of_type("AWS::EC2::EIP"))
+                expected = (
+                    f"{stage}) readers={sizes['Readers']} workers={sizes['MostWorkers']} percent={sizes['DeploymentPercent']} "
+                    f"milliprocessors={units * 1000 // 1024} addresses={addresses} ;;"
+                )
+                self.assertIn(expected, text)
+
+
+class Operate(unittest.TestCase):
+    TASK = "arn:aws:ecs:eu-central-1:123456789012:task/cluster/0a1b2c3d"
+
+    def operate(self, *command, code="0", started=TASK):
+        responses = [
+            ("OutputKey=='Cluster'", "cluster", 0),
+            ("OutputKey=='ApiUrl'", "https://api.example.com", 0),
+            ("OutputKey=='PrivateSubnets'", "subnet-a,subnet-b", 0),
+            ("OutputKey=='WorkerGroup'", "sg-worker", 0),
+            ("OutputKey=='OperateTask'", "operate:1", 0),
+            ("OutputKey=='WorkerLogs'", "logs", 0),
+            ("ecs run-task", started, 0),
+            ("get-log-events", '["one", "two"]', 0),
+            ("exitCode", code, 0),
+            ("stoppedReason", "CannotPullContainerError", 0),
+        ]
+        return run(script("operate.sh"), ["orderflow", *command], responses)
+
+    def test_command_is_the_override_of_the_container(self):
+        result = self.operate("stock", "set", "ABC 123", "100")
+        self.assertEqual(result.status, 0, result.output)
+        [call] = result.calls_of("aws", "ecs", "run-task")
+        self.assertEqual(call[call.index("--task-definition") + 1], "operate:1")
+        [container] = json.loads(call[call.index("--overrides") + 1])["containerOverrides"]
+        self.assertEqual(container["name"], "operate")
+        self.assertEqual(container["command"], ["stock", "set", "ABC 123", "100"])
+        # `orderflow check` calls the API.
+        self.assertEqual(container["environment"], [{"name": "ORDERFLOW_URL", "value": "https://api.example.com"}])
+        self.assertIn("subnets=[subnet-a,subnet-b],securityGroups=[sg-worker],assignPublicIp=DISABLED", " ".join(call))
+        self.assertTrue(result.output.endswith("one\ntwo\n"), result.output)
+
+    def test_log_stream_is_that_of_the_task_definition(self):
+        [call] = self.operate("verify").calls_of("aws", "logs", "get-log-events")
+        [container] = nested_template("worker").properties("Operate")["ContainerDefinitions"]
+        prefix = container["LogConfiguration"]["Options"]["awslogs-stream-prefix"]
+        self.assertIn(f"{prefix}/{container['Name']}/0a1b2c3d", call)
+
+    def test_exit_code_is_that_of_the_command(self):
+        self.assertEqual(self.operate("verify", code="3").status, 3)
+
+    def test_task_that_did_not_start_is_an_error(self):
+        self.assertEqual(self.operate("verify", started="None").status, 1)
+        result = self.operate("verify", code="None")
+        self.assertEqual(result.status, 1)
+        self.assertIn("CannotPullContainerError", result.output)
+
+    def test_task_may_log_in_as_the_worker_only(self):
+        worker = nested_template("worker")
+        [policy] = worker.properties("OperateRole")["Policies"]
+        [statement] = policy["PolicyDocument"]["Statement"]
+        self.assertEqual(statement["Action"], "rds-db:connect")
+        self.assertTrue(statement["Resource"].endswith("/orderflow_worker"))
+        [container] = worker.properties("Operate")["ContainerDefinitions"]
+        self.assertNotIn("PGPASSWORD", str(container))
+        self.assertIn("/orderflow:", container["Image"])
+
+    def test_scripts_use_existing_outputs_of_the_stack(self):
+        outputs = set(document("template.yaml")["Outputs"]) | set(document("infrastructure/account.yaml")["Outputs"])
+        for name in ("operate.sh", "release.sh"):
+            text = (PROJECT / "infrastructure" / name).read_text()
+            used = set(re.findall(r'stack_output (?:"\$stack" |orderflow-account )?([A-Z]\w+)', text))
+            self.assertGreater(len(used), 1)
+            self.assertEqual(used - outputs, set())
