@@ -7,11 +7,13 @@ mod acceptance;
 mod database;
 mod help;
 mod menu;
+mod newer_schema;
 mod orders;
 mod providers;
 mod search_attributes;
 mod snapshot;
 mod stack;
+mod temporal_cloud;
 mod workflows;
 
 use std::{
@@ -49,7 +51,7 @@ impl Harness {
         self.command().args(arguments).output().await.unwrap()
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = program();
         command
             .env("ORDERFLOW_URL", &self.url)

@@ -2,6 +2,7 @@
 //! separate processes.
 
 use std::{
+    ffi::OsString,
     path::PathBuf,
     sync::{
         Arc,
@@ -55,13 +56,19 @@ async fn start_program(
     log: PathBuf,
     address: String,
 ) -> Process {
+    let program = env!("CARGO_BIN_EXE_orderflow-under-test");
+    start_command(&[program, "serve", service], environment, log, address).await
+}
+
+async fn start_command(
+    command: &[&str],
+    environment: Vec<(String, String)>,
+    log: PathBuf,
+    address: String,
+) -> Process {
     let options = GuardOptions {
-        name: service.to_owned(),
-        command: vec![
-            env!("CARGO_BIN_EXE_orderflow-under-test").into(),
-            "serve".into(),
-            service.into(),
-        ],
+        name: command[command.len() - 1].to_owned(),
+        command: command.iter().map(OsString::from).collect(),
         environment,
         removed_environment: Vec::new(),
         log,
@@ -205,7 +212,27 @@ impl Harness {
         name: &str,
         settings: &[(&str, &str)],
     ) -> Process {
-        let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
+        let (environment, address) = self.worker_environment(settings);
+        let log = self.folder.path().join(format!("{name}.log"));
+        start_program("worker", environment, log, address).await
+    }
+
+    /// Starts this program of a worker, which can be one of another release.
+    pub(crate) async fn start_program_as_worker(&self, name: &str, program: &str) -> Process {
+        let (environment, address) = self.worker_environment(&[]);
+        let log = self.folder.path().join(format!("{name}.log"));
+        start_command(&[program], environment, log, address).await
+    }
+
+    /// Returns the settings of a further worker and the address of its health check.
+    fn worker_environment(&self, settings: &[(&str, &str)]) -> (Vec<(String, String)>, String) {
+        let chosen = settings
+            .iter()
+            .find(|(name, _)| *name == "ORDERFLOW_HEALTH_ADDRESS");
+        let address = match chosen {
+            Some((_, address)) => (*address).to_owned(),
+            None => format!("127.0.0.1:{}", ports::free_port().unwrap()),
+        };
         let mut environment = self.environment.clone();
         for (name, value) in settings
             .iter()
@@ -214,13 +241,7 @@ impl Harness {
             environment.retain(|(existing, _)| existing != name);
             environment.push(((*name).to_owned(), (*value).to_owned()));
         }
-        start_program(
-            "worker",
-            environment,
-            self.folder.path().join(format!("{name}.log")),
-            address,
-        )
-        .await
+        (environment, address)
     }
 
     /// Returns the log of one of its programs.

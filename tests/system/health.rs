@@ -1,12 +1,18 @@
 //! The programs that the images call as health checks. They need only the address of the service.
 
-use std::{process::Output, time::Duration};
+use std::{
+    process::{Output, Stdio},
+    time::Duration,
+};
 
 use axum::{Router, http::StatusCode, routing::get};
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, process::Command, time::Instant};
+use url::Url;
 
-use crate::harness::Harness;
+use crate::{harness::Harness, status_report::start_database_proxy};
 use devstack::ports;
+use store::adhoc_query;
 
 const WORKER: &str = env!("CARGO_BIN_EXE_worker-under-test");
 const ORDERFLOW: &str = env!("CARGO_BIN_EXE_orderflow-under-test");
@@ -92,6 +98,98 @@ async fn running_worker_and_api_are_healthy() {
     // The same check fails after the worker is gone.
     harness.worker.kill().await;
     assert_eq!(check_worker(&at).await.0, Some(1));
+}
+
+/// Returns the status code and the body of an endpoint of the worker; code 0 before it listens.
+async fn get_worker_state(harness: &Harness, address: &str, path: &str) -> (u16, Value) {
+    match harness
+        .http
+        .get(format!("http://{address}{path}"))
+        .send()
+        .await
+    {
+        Ok(response) => (response.status().as_u16(), response.json().await.unwrap()),
+        Err(_) => (0, Value::Null),
+    }
+}
+
+#[tokio::test]
+async fn worker_without_privileges_is_not_ready() {
+    let harness = Harness::start().await;
+    let role = format!("unprivileged_{}", std::process::id());
+    let run = async |script: String| {
+        adhoc_query::run_script(&harness.pool, &script)
+            .await
+            .unwrap();
+    };
+    run(format!("create role {role} login password 'secret'")).await;
+    let mut database = Url::parse(&harness.database_url).unwrap();
+    database.set_username(&role).unwrap();
+    database.set_password(Some("secret")).unwrap();
+    let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
+    let mut worker = Command::new(WORKER)
+        .envs(harness.environment.iter().cloned())
+        .env("DATABASE_URL", database.as_str())
+        .env("ORDERFLOW_HEALTH_ADDRESS", &address)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let not_ready = json!({"status": "not_ready", "database": "down", "temporal": "up"});
+    for path in ["/health", "/ready"] {
+        harness
+            .wait_until(
+                "an unready worker",
+                async || get_worker_state(&harness, &address, path).await,
+                |state| *state == (503, not_ready.clone()),
+            )
+            .await;
+    }
+    let (code, stderr) = check_worker(&address).await;
+    assert!(
+        code == Some(1) && stderr.contains("503"),
+        "{code:?} {stderr}"
+    );
+
+    // The privileges are the only obstacle.
+    run(format!("grant select on orders to {role}")).await;
+    harness
+        .wait_until(
+            "a ready worker",
+            async || check_worker(&address).await,
+            |checked| *checked == healthy(),
+        )
+        .await;
+    worker.kill().await.unwrap();
+    run(format!("drop owned by {role}; drop role {role}")).await;
+}
+
+#[tokio::test]
+async fn outage_does_not_make_a_worker_unhealthy() {
+    let harness = Harness::start().await;
+    let (database, cut_database) = start_database_proxy(&harness.database_url).await;
+    let address = format!("127.0.0.1:{}", ports::free_port().unwrap());
+    let settings = [
+        ("DATABASE_URL", database.as_str()),
+        ("ORDERFLOW_HEALTH_ADDRESS", &address),
+    ];
+    let _worker = harness.start_another_worker("cut", &settings).await;
+    let state = async || get_worker_state(&harness, &address, "/health").await;
+    let up = json!({"status": "up", "database": "up", "temporal": "up"});
+    assert_eq!(state().await, (200, up));
+    cut_database.abort();
+    let cut = json!({"status": "up", "database": "down", "temporal": "up"});
+    harness
+        .wait_until("an outage", state, |state| state.1["database"] == "down")
+        .await;
+    assert_eq!(state().await, (200, cut.clone()));
+    // An outage of minutes would make it unready.
+    assert_eq!(
+        get_worker_state(&harness, &address, "/ready").await,
+        (200, cut)
+    );
+    assert_eq!(check_worker(&address).await, healthy());
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use crate::{
     },
     harness::{Harness, worker_start_error},
     shared_servers::shared_servers,
+    status_report::read_template,
     tls::CertificateAuthority,
 };
 use devstack::{Postgres, PostgresOptions};
@@ -32,21 +33,27 @@ struct Rds {
 
 impl Rds {
     async fn start() -> Self {
+        let rds = Self::start_without_roles().await;
+        // Twice, because each deployment does it.
+        store::roles::create(&rds.admin).await.unwrap();
+        store::roles::create(&rds.admin).await.unwrap();
+        rds
+    }
+
+    async fn start_without_roles() -> Self {
         let server = Postgres::start(PostgresOptions::default()).await.unwrap();
         let admin = store::connect(&server.url).await.unwrap();
         store::migrate(&admin).await.unwrap();
         let error = store::roles::create(&admin).await.unwrap_err();
         assert!(error.to_string().contains("rds_iam"), "{error}");
-        // The role that RDS has, and password authentication for its members.
+        // The role that RDS has, and clear-text passwords for its members. Others use SCRAM.
         let rds = "create role rds_iam;
             copy (select 'host all +rds_iam 127.0.0.1/32 password' union all
+                  select 'host all orderflow_owner 127.0.0.1/32 scram-sha-256' union all
                   select regexp_split_to_table(pg_read_file('pg_hba.conf'), E'\n')) to program 'cat >pg_hba.conf.new';
             copy (select 1) to program 'mv pg_hba.conf.new pg_hba.conf';
             select pg_reload_conf()";
         sqlx::raw_sql(rds).execute(&admin).await.unwrap();
-        // Twice, because each deployment does it.
-        store::roles::create(&admin).await.unwrap();
-        store::roles::create(&admin).await.unwrap();
         let authority = CertificateAuthority::new();
         let proxy = TlsProxy::open(&authority, admin.clone(), server.port).await;
         Self {
@@ -55,6 +62,28 @@ impl Rds {
             proxy,
             authority,
         }
+    }
+
+    /// Creates the role and the database of an owner as RDS has them, and migrates the database.
+    async fn create_owner(&self) {
+        let script = "create role orderflow_owner login nosuperuser createrole password 'first';
+            create database owned owner orderflow_owner";
+        for statement in script.split(';') {
+            sqlx::raw_sql(statement).execute(&self.admin).await.unwrap();
+        }
+    }
+
+    /// Creates the roles of worker and functions as the owner. RDS lets its owner grant `rds_iam`
+    /// without being a member, which PostgreSQL cannot: so the owner is a member for this moment.
+    async fn create_roles_as_owner(&self, owner: &PgPool) {
+        let run = async |script: &'static str| {
+            sqlx::raw_sql(script).execute(&self.admin).await.unwrap();
+        };
+        run("grant rds_iam to orderflow_owner with admin option").await;
+        store::roles::create(owner).await.unwrap();
+        run("revoke rds_iam from orderflow_owner cascade;
+            grant rds_iam to orderflow_worker, orderflow_reader")
+        .await;
     }
 
     fn url(&self, user: &str) -> String {
@@ -239,6 +268,103 @@ async fn worker_and_functions_log_in_without_password() {
     rds.admin.close().await;
 }
 
+/// Since PostgreSQL 16, the creator of a role is its member, so the owner becomes an indirect member
+/// of `rds_iam`. RDS accepts no password from these.
+#[tokio::test]
+async fn owner_logs_in_after_creating_the_roles() {
+    let rds = Rds::start_without_roles().await;
+    rds.create_owner().await;
+    let (role, secret) = task_role().await;
+    let url = rds.url("orderflow_owner").replace("/app?", "/owned?");
+    let migrate = async |iam_auth: &str| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_orderflow-under-test"));
+        command
+            .args(["migrate", "--json"])
+            .env("DATABASE_URL", &url)
+            .env("PGPASSWORD", "first")
+            .env("DATABASE_IAM_AUTH", iam_auth)
+            .env("AWS_REGION", REGION)
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &role)
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", secret)
+            .env("AWS_ACCESS_KEY_ID", "")
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("TEMPORAL_ADDRESS", &shared_servers().await.temporal.address);
+        let output = command.output().await.unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), errors)
+    };
+    let owner_tokens = || {
+        let admitted = rds.proxy.admitted.lock().unwrap();
+        let owner = admitted
+            .iter()
+            .filter(|(user, _)| user == "orderflow_owner");
+        owner.count()
+    };
+    // Before the roles exist, the owner has a password and no token.
+    assert_eq!(migrate("fallback").await, (Some(0), String::new()));
+    assert_eq!(owner_tokens(), 0);
+    // One connection, which stays open while the owner is a member of `rds_iam`.
+    let with_password = url.replace("orderflow_owner@", "orderflow_owner:first@");
+    let owner = store::connect_lazy(&with_password, 1).unwrap();
+    store::ping(&owner).await.unwrap();
+    rds.create_roles_as_owner(&owner).await;
+    owner.close().await;
+
+    // Afterwards the password is refused.
+    let (code, errors) = migrate("off").await;
+    assert!(
+        code == Some(1) && errors.contains("the user is not allowed to connect"),
+        "{errors}"
+    );
+    assert_eq!(migrate("fallback").await, (Some(0), String::new()));
+    assert!(owner_tokens() > 0);
+
+    // The next deployment creates the roles again, over a new connection.
+    let pool = store::connect_lazy(&url, 2).unwrap();
+    let provider = RdsTokenProvider::new(
+        &pool,
+        REGION.to_owned(),
+        credentials(),
+        rds.proxy.clock.clone(),
+    );
+    let database = Database::with_token_provider(pool, provider.unwrap());
+    rds.create_roles_as_owner(database.connect().await.unwrap())
+        .await;
+}
+
+#[test]
+fn migration_task_may_log_in_as_owner_with_a_token() {
+    let template = read_template("worker.yaml");
+    let properties = |name: &str| &template["Resources"][name]["Properties"];
+    let task = properties("Migrate");
+    assert_eq!(task["TaskRoleArn"].as_str(), Some("OwnerRole.Arn"));
+    let environment = task["ContainerDefinitions"][0]["Environment"].as_vec();
+    let login = environment
+        .unwrap()
+        .iter()
+        .find(|variable| variable["Name"].as_str() == Some("DATABASE_IAM_AUTH"));
+    assert_eq!(login.unwrap()["Value"].as_str(), Some("fallback"));
+    let statement = |role: &str, number: usize| {
+        &properties(role)["Policies"][0]["PolicyDocument"]["Statement"][number]
+    };
+    let permission = statement("OwnerRole", 0);
+    assert_eq!(permission["Action"].as_str(), Some("rds-db:connect"));
+    assert_eq!(
+        permission["Resource"].as_str(),
+        Some("${DatabaseUserArnPrefix}/orderflow_owner")
+    );
+    let passed = (0..4)
+        .map(|number| statement("MigratorRole", number))
+        .find(|statement| statement["Action"].as_str() == Some("iam:PassRole"));
+    let passed = passed.unwrap()["Resource"].as_vec().unwrap();
+    assert!(
+        passed
+            .iter()
+            .any(|role| role.as_str() == Some("OwnerRole.Arn"))
+    );
+}
+
 #[tokio::test]
 async fn unsuitable_url_for_iam_login_stops_the_start() {
     for (url, switch, expected) in [
@@ -255,7 +381,7 @@ async fn unsuitable_url_for_iam_login_stops_the_start() {
         (
             "postgres://u@db:5432/app",
             "yes",
-            "DATABASE_IAM_AUTH=yes: unknown value; allowed: on, off",
+            "DATABASE_IAM_AUTH=yes: unknown value; allowed: on, off, fallback",
         ),
     ] {
         let none = [("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "")];

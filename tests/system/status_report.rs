@@ -8,6 +8,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
 };
+use url::Url;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::{
@@ -18,13 +19,21 @@ use crate::{
 /// A frequent report in the format of the template.
 const FREQUENT_REPORT: [(&str, &str); 2] = [("LOG_FORMAT", "json"), ("REPORT_EVERY", "250ms")];
 
+/// The values of a report of a system without waiting tasks and late orders.
+const HEALTHY: [Option<u64>; 4] = [Some(0), Some(0), Some(1), Some(1)];
+
+/// Reads a template of `infrastructure/`. Its functions, such as `!Ref`, become plain text.
+pub(crate) fn read_template(name: &str) -> Yaml {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../infrastructure/{name}"));
+    YamlLoader::load_from_str(&fs::read_to_string(path).unwrap())
+        .unwrap()
+        .remove(0)
+}
+
 /// Returns the fields that the metric filters of the worker's log select: `{ $.NAME >= 0 }` with
 /// the value `$.NAME`.
 fn metric_filter_fields() -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infrastructure/worker.yaml");
-    let template = YamlLoader::load_from_str(&fs::read_to_string(path).unwrap())
-        .unwrap()
-        .remove(0);
+    let template = read_template("worker.yaml");
     let filters = template["Resources"].as_hash().unwrap().values();
     let filters =
         filters.filter(|resource| resource["Type"].as_str() == Some("AWS::Logs::MetricFilter"));
@@ -73,13 +82,21 @@ async fn status_report_matches_template_metric_filters() {
     ];
     let harness = Harness::start_with(&settings).await;
     let fields = metric_filter_fields();
-    assert_eq!(fields, ["task_queue_backlog", "orders_late"]);
+    assert_eq!(
+        fields,
+        [
+            "task_queue_backlog",
+            "orders_late",
+            "database_ok",
+            "temporal_ok"
+        ]
+    );
     let values_in = async |log: &str| report_values(&harness, log, &fields);
     harness
         .wait_until(
             "an empty backlog",
             async || values_in("worker").await,
-            |values| *values == [Some(0), Some(0)],
+            |values| *values == HEALTHY,
         )
         .await;
     let gauges = ["orderflow_task_queue_backlog 0", "orderflow_orders_late 0"];
@@ -158,7 +175,7 @@ async fn status_report_matches_template_metric_filters() {
         .wait_until(
             "an empty backlog again",
             async || values_in("again").await,
-            |values| *values == [Some(0), Some(0)],
+            |values| *values == HEALTHY,
         )
         .await;
     assert_eq!(
@@ -197,6 +214,32 @@ async fn report_counts_tasks_of_other_worker_builds() {
         .await;
 }
 
+/// Returns the alarms on metrics of the worker's report: the metric and the treatment of missing
+/// data.
+fn report_alarms() -> Vec<(String, String)> {
+    let template = read_template("watch.yaml");
+    let resources = template["Resources"].as_hash().unwrap().values();
+    let text = |alarm: &Yaml, name: &str| {
+        let text = alarm["Properties"][name].as_str();
+        text.unwrap_or_default().to_owned()
+    };
+    resources
+        .filter(|resource| resource["Type"].as_str() == Some("AWS::CloudWatch::Alarm"))
+        .filter(|alarm| text(alarm, "Namespace") == "WorkerNamespace")
+        .map(|alarm| (text(alarm, "MetricName"), text(alarm, "TreatMissingData")))
+        .collect()
+}
+
+/// A worker whose database is unavailable omits numbers, and a stopped one reports nothing.
+#[test]
+fn missing_report_values_are_alarms() {
+    let alarm = |metric: &str| (metric.to_owned(), "breaching".to_owned());
+    assert_eq!(
+        report_alarms(),
+        ["OrdersLate", "TaskQueueBacklog", "DatabaseOk", "TemporalOk"].map(alarm)
+    );
+}
+
 /// Returns the address of a proxy to a server, and a handle that cuts all its connections.
 async fn start_cuttable_proxy(to: String) -> (String, AbortHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -215,21 +258,21 @@ async fn start_cuttable_proxy(to: String) -> (String, AbortHandle) {
     (address, serving.abort_handle())
 }
 
+/// Returns a URL of the database through a proxy, and a handle that cuts all its connections.
+pub(crate) async fn start_database_proxy(url: &str) -> (Url, AbortHandle) {
+    let mut url = Url::parse(url).unwrap();
+    let (address, cut) = start_cuttable_proxy(format!("127.0.0.1:{}", url.port().unwrap())).await;
+    let port = address.rsplit_once(':').unwrap().1;
+    url.set_port(port.parse().ok()).unwrap();
+    (url, cut)
+}
+
 #[tokio::test]
 async fn report_omits_unavailable_counts() {
     let harness = Harness::start().await;
     let (temporal, cut_temporal) =
         start_cuttable_proxy(shared_servers().await.temporal.address.clone()).await;
-    let mut database = reqwest::Url::parse(&harness.database_url).unwrap();
-    let (address, cut_database) =
-        start_cuttable_proxy(format!("127.0.0.1:{}", database.port().unwrap())).await;
-    database
-        .set_port(
-            address
-                .rsplit_once(':')
-                .and_then(|(_, port)| port.parse().ok()),
-        )
-        .unwrap();
+    let (database, cut_database) = start_database_proxy(&harness.database_url).await;
     let settings = [
         ("TEMPORAL_ADDRESS", temporal.as_str()),
         ("DATABASE_URL", database.as_str()),
@@ -240,16 +283,18 @@ async fn report_omits_unavailable_counts() {
     let fields = metric_filter_fields();
     let values = async || report_values(&harness, "cabled", &fields);
     harness
-        .wait_until("both counts", values, |values| {
-            *values == [Some(0), Some(0)]
-        })
+        .wait_until("both counts", values, |values| *values == HEALTHY)
         .await;
     cut_temporal.abort();
     harness
-        .wait_until("no backlog", values, |values| *values == [None, Some(0)])
+        .wait_until("no backlog", values, |values| {
+            *values == [None, Some(0), Some(1), Some(0)]
+        })
         .await;
     cut_database.abort();
     harness
-        .wait_until("no count", values, |values| *values == [None, None])
+        .wait_until("no count", values, |values| {
+            *values == [None, None, Some(0), Some(0)]
+        })
         .await;
 }

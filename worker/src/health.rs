@@ -1,38 +1,61 @@
-//! `GET /health` reports whether the worker runs, for supervisors such as ECS; `GET /metrics`
-//! serves metrics.
+//! The worker's HTTP endpoints.
+//!
+//! - `GET /health` is for supervisors that restart the worker, such as ECS. It responds with 200 from
+//!   the worker's first use of the database and of Temporal until the worker ends.
+//! - `GET /ready` responds with 503 also when either has been unavailable for minutes.
+//! - `GET /metrics` serves metrics.
 
 mod check;
+mod dependencies;
 
 pub use check::{Unhealthy, health_check};
 
+use std::time::Instant;
+
 use axum::{
-    Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get,
+    Router,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
 };
+use dependencies::{Dependencies, Dependency, Monitor};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use order_client::SdkMetrics;
+use order_client::{OrderClient, SdkMetrics};
 use store::PgPool;
 
-/// Serves requests until it is dropped. It starts after the pollers, so a response means that the
-/// worker is running.
+/// Serves requests until it is dropped. It starts after the pollers.
 pub(crate) async fn serve_health(
     listener: TcpListener,
+    orders: OrderClient,
     pool: PgPool,
     sdk: SdkMetrics,
 ) -> std::io::Result<()> {
-    let outbox = pool.clone();
+    let monitor = Monitor::new(orders, pool.clone());
+    let (alive, ready) = (monitor.subscribe(), monitor.subscribe());
+    let health = get(async move || {
+        let dependencies = *alive.borrow();
+        respond(dependencies, dependencies.have_been_used())
+    });
+    let readiness = get(async move || {
+        let dependencies = *ready.borrow();
+        respond(dependencies, dependencies.are_ready(Instant::now()))
+    });
     let metrics = get(async move || {
         (
             [(CONTENT_TYPE, SdkMetrics::CONTENT_TYPE)],
-            metrics_text(&outbox, &sdk).await,
+            metrics_text(&pool, &sdk).await,
         )
     });
     let app = Router::new()
-        .route("/health", get(respond_health))
-        .with_state(pool)
+        .route("/health", health)
+        .route("/ready", readiness)
         .route("/metrics", metrics);
-    axum::serve(listener, app).await
+    tokio::select! {
+        served = async { axum::serve(listener, app).await } => served,
+        never = monitor.run() => match never {},
+    }
 }
 
 /// The worker's own metrics, and those of the SDK, whose names begin with `temporal_`.
@@ -44,15 +67,23 @@ async fn metrics_text(pool: &PgPool, sdk: &SdkMetrics) -> String {
     telemetry::metrics::encode_metrics() + &sdk.prometheus_text().await
 }
 
-/// Returns 200 while the database is unavailable, because a restart of the worker would not help:
-/// orders wait. The body names the database as unavailable.
-async fn respond_health(State(pool): State<PgPool>) -> impl IntoResponse {
-    let database = match store::ping(&pool).await {
-        Ok(()) => "up",
-        Err(_) => "down",
+fn respond(dependencies: Dependencies, is_healthy: bool) -> impl IntoResponse {
+    let (code, status) = if is_healthy {
+        (StatusCode::OK, "up")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
-    (
-        [(CONTENT_TYPE, "application/json")],
-        json!({"status": "up", "database": database}).to_string(),
-    )
+    let state = |dependency: Dependency| {
+        if dependency.is_available {
+            "up"
+        } else {
+            "down"
+        }
+    };
+    let body = json!({
+        "status": status,
+        "database": state(dependencies.database),
+        "temporal": state(dependencies.temporal),
+    });
+    (code, [(CONTENT_TYPE, "application/json")], body.to_string())
 }

@@ -88,6 +88,7 @@ async fn serve(settings: WorkerSettings) -> anyhow::Result<()> {
             Some(address) => {
                 health::serve_health(
                     TcpListener::bind(address).await?,
+                    OrderClient::new(settings.temporal.clone()),
                     pool.clone(),
                     metrics.clone(),
                 )

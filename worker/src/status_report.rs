@@ -1,9 +1,10 @@
-//! The status line, once a minute: the number of waiting tasks and the number of late orders. Once
-//! an hour, also each amount that has waited for an operator for too long.
+//! The status line, once a minute: the number of waiting tasks, the number of late orders, and the
+//! availability of the database and of Temporal. Once an hour, also each amount that has waited for an
+//! operator for too long.
 //!
-//! CloudWatch turns the log line into two metrics (`infrastructure/worker.yaml`), which scaling and
-//! two alarms use. Every worker reports the same numbers, whatever queues it serves. A number that
-//! cannot be determined is left out, because a missing value does not mean zero.
+//! CloudWatch turns the log line into metrics (`infrastructure/worker.yaml`), which scaling and alarms
+//! use. Every worker reports the same numbers, whatever queues it serves. A number that cannot be
+//! determined is left out, because a missing value does not mean zero.
 
 use std::time::{Duration, Instant};
 
@@ -69,7 +70,12 @@ pub(crate) async fn report_status(
                 count_late_orders(&pool, settings.late_after),
                 list_old_entries(&pool, settings.attention_after)
             );
-            log_status(waiting, late);
+            Status {
+                is_temporal_available: waiting.is_ok(),
+                waiting: waiting.unwrap_or_default(),
+                late,
+            }
+            .log();
             let Some(entries) = entries else { continue };
             metrics::set_payments_attention(i64::try_from(entries.len()).unwrap_or(i64::MAX));
             let is_due = attention_logged.is_none_or(|at| at.elapsed() >= ATTENTION_LOG_INTERVAL);
@@ -86,35 +92,44 @@ pub(crate) async fn report_status(
     }
 }
 
-/// Logs the numbers as fields at the top level of a JSON line. The filters of the template use
-/// their names.
-fn log_status(waiting: Option<i64>, late: Option<i64>) {
-    waiting.inspect(|waiting| metrics::set_task_queue_backlog(*waiting));
-    late.inspect(|late| metrics::set_late_orders(*late));
-    let words =
-        |count: Option<i64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
-    tracing::info!(
-        task_queue_backlog = waiting,
-        orders_late = late,
-        "waiting tasks: {}; late orders: {}",
-        words(waiting),
-        words(late)
-    );
+struct Status {
+    waiting: Option<i64>,
+    late: Option<i64>,
+    is_temporal_available: bool,
+}
+
+impl Status {
+    /// Logs the numbers as fields at the top level of a JSON line. The filters of the template use
+    /// their names. A filter needs a number, so an available server is 1 and an unavailable one 0.
+    fn log(&self) {
+        let Self { waiting, late, .. } = *self;
+        waiting.inspect(|waiting| metrics::set_task_queue_backlog(*waiting));
+        late.inspect(|late| metrics::set_late_orders(*late));
+        let words =
+            |count: Option<i64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
+        tracing::info!(
+            task_queue_backlog = waiting,
+            orders_late = late,
+            database_ok = u8::from(late.is_some()),
+            temporal_ok = u8::from(self.is_temporal_available),
+            "waiting tasks: {}; late orders: {}",
+            words(waiting),
+            words(late)
+        );
+    }
 }
 
 /// Counts the waiting workflow and activity tasks of both task queues, also those of a queue that
-/// this worker does not serve.
-async fn count_waiting_tasks(orders: &OrderClient) -> Option<i64> {
-    match orders.read_task_queues().await {
-        Ok(queues) => queues.iter().map(|(_, state)| state.backlog).sum(),
-        Err(error) => {
-            tracing::warn!(
-                "the waiting tasks could not be counted: {}",
-                telemetry::format_error_chain(&error)
-            );
-            None
-        }
-    }
+/// this worker does not serve. Returns `None` if Temporal does not report them.
+async fn count_waiting_tasks(orders: &OrderClient) -> Result<Option<i64>, order_client::Error> {
+    let queues = orders.read_task_queues().await;
+    let queues = queues.inspect_err(|error| {
+        tracing::warn!(
+            "the waiting tasks could not be counted: {}",
+            telemetry::format_error_chain(error)
+        );
+    })?;
+    Ok(queues.iter().map(|(_, state)| state.backlog).sum())
 }
 
 async fn count_late_orders(pool: &PgPool, after: Duration) -> Option<i64> {

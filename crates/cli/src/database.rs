@@ -6,8 +6,10 @@
 mod arguments;
 mod backup;
 mod migrate;
+mod purge;
 mod query;
 mod recover;
+mod search_attributes;
 mod shell;
 mod stock;
 mod verify;
@@ -32,6 +34,7 @@ pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
         } => stock::set_stock(arguments).await,
         DatabaseCommand::Verify(output) => return verify::verify_invariants(output).await,
         DatabaseCommand::Recover(arguments) => recover::recover_orders(arguments).await,
+        DatabaseCommand::Purge(arguments) => purge::purge_orders(arguments).await,
         DatabaseCommand::Migrate(arguments) => return migrate::run_migrations(arguments).await,
         DatabaseCommand::Backup {
             command: BackupCommand::Create(arguments),

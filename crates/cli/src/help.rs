@@ -33,7 +33,9 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     ("Payment providers", &["webhook", "webhooks"]),
     (
         "Database",
-        &["db", "stock", "verify", "recover", "migrate", "backup"],
+        &[
+            "db", "stock", "verify", "recover", "migrate", "purge", "backup",
+        ],
     ),
     ("AWS", &["snapshot"]),
     (

@@ -7,7 +7,7 @@
 //! - `orders`: commands that call the HTTP API and Temporal;
 //! - `providers`: webhook events of payment providers;
 //! - `money`: money that an operator must act on;
-//! - `database`: queries, stock, checks, migrations and backups;
+//! - `database`: queries, stock, checks, migrations, purges and backups;
 //! - `snapshot`: RDS snapshots in AWS;
 //! - `acceptance`: the demo, the acceptance scenarios, the load generator and the benchmark.
 
@@ -15,6 +15,7 @@ mod acceptance;
 mod api_key;
 mod args;
 mod child;
+mod confirmation;
 mod database;
 mod gateway;
 mod help;

@@ -109,11 +109,8 @@ pub(crate) async fn try_open_database(url: &str) -> Result<PgPool, String> {
             .map_err(|error| format_store_error(&error))?
             .into(),
     };
-    let pool = database.pool().await;
-    store::check_reachable(pool)
-        .await
-        .map_err(|error| format_store_error(&error))?;
-    Ok(pool.clone())
+    let pool = database.connect().await;
+    pool.cloned().map_err(|error| format_store_error(&error))
 }
 
 /// Formats an error and its cause without the driver's message, which may contain the URL.

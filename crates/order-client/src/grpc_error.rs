@@ -120,6 +120,22 @@ pub(crate) fn is_connection_lost(error: &impl SdkError) -> bool {
     }
 }
 
+/// Returns whether the server does not offer the call to this caller. Temporal Cloud responds so to
+/// calls of the operator's service.
+pub(crate) fn is_not_permitted(error: &impl SdkError) -> bool {
+    error
+        .status()
+        .is_some_and(|status| matches!(status.code(), Code::PermissionDenied | Code::Unimplemented))
+}
+
+/// Returns whether the server rejected a search attribute of the call, which does not exist or is
+/// very new.
+pub(crate) fn is_unknown_search_attribute(error: &impl SdkError) -> bool {
+    error.status().is_some_and(|status| {
+        status.code() == Code::InvalidArgument && is_about_search_attributes(status)
+    })
+}
+
 /// Returns whether the server refused the call only for the moment. It does so while a workflow that
 /// receives a burst of signals is closing or continues as new, and above its rate limits.
 pub(crate) fn is_busy(error: &impl SdkError) -> bool {

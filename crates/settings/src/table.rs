@@ -105,7 +105,7 @@ settings! {
     Database {
         DATABASE_URL("PostgreSQL database; if set, `up` and `demo` start no server.", Text("postgres://USER:PASSWORD@HOST:PORT/NAME"), DATABASE_CLIENTS)
             .secret().default_note("none; the local stack starts a server");
-        DATABASE_IAM_AUTH("Login to RDS with a token instead of a password.", SWITCH, DATABASE_CLIENTS)
+        DATABASE_IAM_AUTH("Login to RDS with a token: always, or after a refused password.", Choice(&["on", "off", "fallback"]), DATABASE_CLIENTS)
             .default("off");
     }
     Worker {

@@ -4,8 +4,10 @@
 //! a movement, so the fold of the ledger hides the concern. A webhook event that has no payment is
 //! closed in its own row.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::{Error, error::SqlxResultExt};
 use contract::AttentionEntry;
@@ -25,7 +27,7 @@ pub struct AttentionFilter {
 }
 
 /// The prefix of `webhook_deliveries.detail` of an event that an operator has resolved.
-const RESOLVED: &str = "resolved: ";
+pub(crate) const RESOLVED: &str = "resolved: ";
 
 /// Reads the entries of the work list, oldest first.
 #[tracing::instrument(name = "store.attention.list", skip_all)]
@@ -35,6 +37,24 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<AttentionEntry>, Error> {
     read(pool, None, filter, limit).await
+}
+
+/// Returns the orders among these that have an entry.
+pub(crate) async fn find_orders(
+    connection: &mut PgConnection,
+    order_ids: &[String],
+) -> Result<BTreeSet<String>, Error> {
+    let mut found = BTreeSet::new();
+    for order_id in order_ids {
+        let filter = AttentionFilter {
+            order_id: Some(order_id.clone()),
+            ..AttentionFilter::default()
+        };
+        if !read(&mut *connection, None, &filter, 100).await?.is_empty() {
+            found.insert(order_id.clone());
+        }
+    }
+    Ok(found)
 }
 
 /// Reads one entry of the work list; `None` if there is none with this id, or if it has closed.
@@ -67,7 +87,7 @@ pub async fn resolve_webhook_event(
 }
 
 async fn read(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     id: Option<&str>,
     filter: &AttentionFilter,
     limit: u32,
@@ -217,7 +237,7 @@ async fn read(
         i64::from(limit),
         filter.payment,
     )
-    .fetch_all(pool)
+    .fetch_all(executor)
     .await
     .for_operation("read the work list")?;
     Ok(rows.into_iter().filter_map(Row::entry).collect())

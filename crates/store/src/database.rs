@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use aws_smithy_async::time::SystemTimeSource;
 
 use crate::{
-    PgPool, connect_lazy,
+    Error, PgPool, check_reachable, connect_lazy,
     rds_token::{RdsTokenProvider, resolve_region},
 };
 use settings::{DATABASE_IAM_AUTH, DATABASE_URL, Environment, SettingError};
@@ -15,12 +15,27 @@ use settings::{DATABASE_IAM_AUTH, DATABASE_URL, Environment, SettingError};
 pub struct Database {
     pool: PgPool,
     tokens: Option<Arc<RdsTokenProvider>>,
+    /// The source of a password that [`Database::connect`] uses after a refusal.
+    fallback: Option<Arc<RdsTokenProvider>>,
+}
+
+/// A value of `DATABASE_IAM_AUTH`.
+#[derive(Clone, Copy)]
+enum Login {
+    Password,
+    Token,
+    /// A password, and a token if the database refuses it.
+    PasswordOrToken,
 }
 
 /// Uses the password of the pool's URL.
 impl From<PgPool> for Database {
     fn from(pool: PgPool) -> Self {
-        Self { pool, tokens: None }
+        Self {
+            pool,
+            tokens: None,
+            fallback: None,
+        }
     }
 }
 
@@ -36,20 +51,25 @@ impl Database {
         let url = environment.require(&DATABASE_URL, "not set")?;
         let pool = connect_lazy(url, connections)
             .map_err(|_| DATABASE_URL.reject(url, "not a URL of PostgreSQL"))?;
-        if environment.is_on(&DATABASE_IAM_AUTH)? {
-            Self::with_iam_auth(pool)
-        } else {
-            Ok(pool.into())
+        let meanings = [
+            ("off", Login::Password),
+            ("on", Login::Token),
+            ("fallback", Login::PasswordOrToken),
+        ];
+        match environment.choose(&DATABASE_IAM_AUTH, &meanings)? {
+            Login::Password => Ok(pool.into()),
+            Login::Token => {
+                let provider = create_token_provider(&pool)?;
+                Ok(Self::with_token_provider(pool, provider))
+            }
+            Login::PasswordOrToken => {
+                let fallback = Some(Arc::new(create_token_provider(&pool)?));
+                Ok(Self {
+                    fallback,
+                    ..pool.into()
+                })
+            }
         }
-    }
-
-    fn with_iam_auth(pool: PgPool) -> Result<Self, SettingError> {
-        let provider = resolve_region(&pool).and_then(|region| {
-            let (credentials, clock) = (aws::credentials_provider(), SystemTimeSource::new());
-            RdsTokenProvider::new(&pool, region, credentials, clock)
-        });
-        let provider = provider.map_err(|error| DATABASE_URL.reject_hidden(error.to_string()))?;
-        Ok(Self::with_token_provider(pool, provider))
     }
 
     /// Makes new connections of `pool` log in with tokens of `provider`.
@@ -57,7 +77,34 @@ impl Database {
         Self {
             pool,
             tokens: Some(Arc::new(provider)),
+            fallback: None,
         }
+    }
+
+    /// Connects, and returns the pool. With `DATABASE_IAM_AUTH=fallback`, logs in with a token if the
+    /// database refuses the password. The token is valid for 15 minutes and is not renewed, so this is
+    /// for commands.
+    ///
+    /// RDS refuses the password of a member of `rds_iam`. The owner becomes one when it creates the
+    /// worker's role, because since PostgreSQL 16 the creator of a role is its member.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unreachable or refuses the login.
+    pub async fn connect(&self) -> Result<&PgPool, Error> {
+        let pool = self.pool().await;
+        let Err(error) = check_reachable(pool).await else {
+            return Ok(pool);
+        };
+        let Some(tokens) = self.fallback.as_ref().filter(|_| error.is_login_refused()) else {
+            return Err(error);
+        };
+        if let Err(failure) = tokens.renew_if_due(pool).await {
+            tracing::warn!("no IAM token for the database: {failure}");
+            return Err(error);
+        }
+        check_reachable(pool).await?;
+        Ok(pool)
     }
 
     /// Returns the pool after it has renewed the password for new connections, if that is due.
@@ -85,4 +132,12 @@ impl Database {
         }
         std::future::pending().await
     }
+}
+
+fn create_token_provider(pool: &PgPool) -> Result<RdsTokenProvider, SettingError> {
+    let provider = resolve_region(pool).and_then(|region| {
+        let (credentials, clock) = (aws::credentials_provider(), SystemTimeSource::new());
+        RdsTokenProvider::new(pool, region, credentials, clock)
+    });
+    provider.map_err(|error| DATABASE_URL.reject_hidden(error.to_string()))
 }

@@ -57,6 +57,15 @@ impl Error {
         }
     }
 
+    /// Whether the database refused the user or the password.
+    pub(crate) fn is_login_refused(&self) -> bool {
+        let Self::Query { source, .. } = self else {
+            return false;
+        };
+        let code = source.as_database_error().and_then(|error| error.code());
+        code.is_some_and(|code| code == "28P01" || code == "28000")
+    }
+
     /// Whether a repeated attempt may succeed, because the database is unavailable or overloaded.
     pub fn is_unavailable(&self) -> bool {
         match self {

@@ -14,10 +14,12 @@ mod error;
 pub mod inventory;
 pub mod late_events;
 pub mod ledger;
+mod migrations;
 pub mod order_write;
 pub mod orders;
 pub mod outbox;
 mod pool;
+pub mod purge;
 pub mod rds_token;
 pub mod roles;
 pub mod running_orders;
@@ -30,8 +32,10 @@ pub mod webhook_events;
 
 pub use database::Database;
 pub use error::Error;
+pub use migrations::{
+    Migration, is_migrated, latest_known_version, list_migrations, migrate, schema_version,
+};
 pub use pool::{
-    Migration, check_reachable, connect, connect_lazy, is_migrated, limit_statements,
-    list_migrations, migrate, normalize_database_url, ping, schema_version,
+    check_reachable, connect, connect_lazy, limit_statements, normalize_database_url, ping,
 };
 pub use sqlx::PgPool;

@@ -1,16 +1,13 @@
-//! Connections, and migrations of the schema.
+//! Connections to the database.
 
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction,
-    migrate::Migrator,
+    ConnectOptions, Connection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use crate::{Error, error::SqlxResultExt};
-
-static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// The idle time after which a connection is checked before its next use. A function's sandbox may be
 /// frozen meanwhile, and a proxy may close the connection.
@@ -113,93 +110,6 @@ pub(crate) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres
     let begun = tokio::spawn(async move { pool.begin().await });
     let begun = begun.await.map_err(|_| sqlx::Error::WorkerCrashed);
     begun.and_then(|begun| begun).for_operation("begin")
-}
-
-/// Applies the missing migrations. Concurrent calls wait for each other.
-pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
-    Ok(MIGRATOR.run(pool).await?)
-}
-
-/// One file of `migrations/`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migration {
-    pub version: i64,
-    pub description: String,
-    /// Whether the database has this migration.
-    pub is_applied: bool,
-}
-
-/// Lists the migrations of this program, oldest first.
-pub async fn list_migrations(pool: &PgPool) -> Result<Vec<Migration>, Error> {
-    let applied = applied(
-        &mut *pool
-            .acquire()
-            .await
-            .for_operation("connect to the database")?,
-    )
-    .await?;
-    let migration = |migration: &sqlx::migrate::Migration| Migration {
-        version: migration.version,
-        description: migration.description.to_string(),
-        is_applied: applied.contains(&migration.version),
-    };
-    Ok(MIGRATOR.iter().map(migration).collect())
-}
-
-/// Whether the database has every migration of this program.
-pub async fn is_migrated(pool: &PgPool) -> Result<bool, Error> {
-    Ok(list_migrations(pool)
-        .await?
-        .iter()
-        .all(|migration| migration.is_applied))
-}
-
-/// Returns the version of this program's newest migration.
-pub(crate) fn latest_known_version() -> i64 {
-    MIGRATOR
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or_default()
-}
-
-/// Reads the version of the database's newest migration.
-pub(crate) async fn latest_applied_version(connection: &mut PgConnection) -> Result<i64, Error> {
-    Ok(applied(connection)
-        .await?
-        .last()
-        .copied()
-        .unwrap_or_default())
-}
-
-async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, Error> {
-    let tables = sqlx::query_scalar!(
-        "select count(*) from information_schema.tables where table_name = '_sqlx_migrations'"
-    );
-    if tables
-        .fetch_one(&mut *connection)
-        .await
-        .for_operation("find the table of migrations")?
-        == Some(0)
-    {
-        return Ok(Vec::new());
-    }
-    // Not checked at compile time, because the migrator creates this table at run time.
-    sqlx::query_scalar("select version from _sqlx_migrations where success order by version")
-        .fetch_all(connection)
-        .await
-        .for_operation("read the applied migrations")
-}
-
-/// Reads the version of the database's newest migration, which may be newer than this program.
-pub async fn schema_version(pool: &PgPool) -> Result<i64, Error> {
-    latest_applied_version(
-        &mut *pool
-            .acquire()
-            .await
-            .for_operation("connect to the database")?,
-    )
-    .await
 }
 
 /// Runs a trivial query.

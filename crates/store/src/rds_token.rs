@@ -39,10 +39,10 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IamUrlError {
     #[error(
-        "without sslmode=verify-full, which DATABASE_IAM_AUTH=on requires because a token is a password"
+        "without sslmode=verify-full, which DATABASE_IAM_AUTH requires because a token is a password"
     )]
     Unverified,
-    #[error("the host is not one of RDS, so DATABASE_IAM_AUTH=on requires AWS_REGION")]
+    #[error("the host is not one of RDS, so DATABASE_IAM_AUTH requires AWS_REGION")]
     NoRegion,
 }
 

@@ -106,7 +106,7 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
             where not is_running and reservations.state = 'held'
         union all
         select 'stock does not add up', inventory.sku from inventory left join reserved on reserved.sku = inventory.sku
-            where inventory.held <> coalesce(reserved.held, 0) or inventory.shipped <> coalesce(reserved.shipped, 0)
+            where inventory.held <> coalesce(reserved.held, 0) or inventory.shipped - inventory.shipped_of_purged <> coalesce(reserved.shipped, 0)
         union all
         select distinct 'the mail about an audit event is not in the outbox: ' || mail_cause.kind, mail_cause.order_id from mail_cause
             where not exists (select from notifications

@@ -1,5 +1,5 @@
-//! A proxy in front of PostgreSQL that acts as RDS with IAM authentication. It requires TLS and a
-//! clear-text password. The password must be a token for this user, host and port that is signed
+//! A proxy in front of PostgreSQL that acts as RDS with IAM authentication. It requires TLS. PostgreSQL
+//! itself authenticates a user that is not a member of `rds_iam`. Others send a clear-text password. The password must be a token for this user, host and port that is signed
 //! with the right credentials and at most 15 minutes old. The proxy sets the token as the user's
 //! password, so that PostgreSQL verifies it as well.
 
@@ -161,6 +161,19 @@ impl Login {
             .chunks(2)
             .find_map(|pair| (pair[0] == "user").then(|| pair[1].to_string()))
             .unwrap();
+        // Like the entry of `pg_hba.conf`, this includes members through another role.
+        let is_member = sqlx::query_scalar("select pg_has_role($1, 'rds_iam', 'member')");
+        if !is_member
+            .bind(&user)
+            .fetch_one(&self.admin)
+            .await
+            .unwrap_or(false)
+        {
+            let mut server = TcpStream::connect(("127.0.0.1", self.server)).await?;
+            server.write_u32(length).await?;
+            server.write_all(&startup).await?;
+            return Ok(server);
+        }
         write_message(caller, b'R', IN_CLEAR).await?;
         let (_, password) = read_message(caller).await?;
         let token = String::from_utf8_lossy(password.strip_suffix(&[0]).unwrap()).into_owned();

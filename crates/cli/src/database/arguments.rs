@@ -40,6 +40,12 @@ pub(crate) enum DatabaseCommand {
   orderflow migrate
   DATABASE_URL=postgres://app:secret@db:5432/app orderflow migrate")]
     Migrate(Migrate),
+    /// Delete orders that ended long ago, with all their rows except payments.
+    #[command(after_help = "Examples:
+  orderflow purge --older-than 400d --dry-run
+  orderflow purge --older-than 400d
+  orderflow purge --older-than 730d --batch 50 --yes --json")]
+    Purge(PurgeArguments),
     /// Write the whole database to a file, or restore it from a file.
     #[command(after_help = "Examples:
   orderflow backup create orders.backup
@@ -58,6 +64,27 @@ pub(crate) struct Recover {
     /// Recover more than 20 orders without a workflow, after a loss of Temporal's data.
     #[arg(long)]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PurgeArguments {
+    /// Time since the end of an order after which it is deleted, such as 400d; at least 180d.
+    #[arg(long, value_name = "DURATION", value_parser = value_parsers::span)]
+    pub(crate) older_than: Span,
+    /// Print what would be deleted, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Number of orders that one transaction deletes.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) batch: u32,
+    /// Do not ask for confirmation.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Accept a limit below 180d.
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

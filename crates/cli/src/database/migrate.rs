@@ -1,21 +1,19 @@
 //! `migrate`.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::arguments::Migrate;
+use super::{arguments::Migrate, search_attributes};
 use crate::{
-    output::{paint_failure, print, print_json},
+    output::{OutputArguments, paint_failure, print, print_json},
     target,
 };
 
-/// The time in which a server uses a new search attribute.
-const ATTRIBUTE_TIMEOUT: Duration = Duration::from_secs(120);
-
 /// Migrates the database, then registers the search attributes. If Temporal is unavailable, the
-/// database is migrated nevertheless.
+/// database is migrated nevertheless. A newer release has prepared both for its own needs, so a newer
+/// schema means that nothing is to be done: a deployment that is rolled back succeeds.
 pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Result<ExitCode> {
     let pool = target::open_database().await?;
     let missing: Vec<_> = store::list_migrations(&pool)
@@ -26,22 +24,25 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
     store::migrate(&pool)
         .await
         .context("a migration failed and was rolled back")?;
+    let schema = store::schema_version(&pool).await?;
+    if schema > store::latest_known_version() {
+        return report_newer_schema(schema, output);
+    }
     if iam_users {
         store::roles::create(&pool)
             .await
             .context("the schema is up to date, but the IAM users were not created")?;
     }
-    let schema = store::schema_version(&pool).await?;
     let applied: Vec<String> = missing
         .iter()
         .map(|migration| format!("{:04} {}", migration.version, migration.description))
         .collect();
-    let registered = register_search_attributes().await;
-    let failure = registered.as_ref().err().map(|error| format!("{error:#}"));
-    let registered = registered.unwrap_or_default();
+    let attributes = search_attributes::register().await;
     if output.json {
         print_json(&json!({
-            "schema": schema, "applied": applied, "search_attributes": registered, "iam_users": iam_users, "failure": failure,
+            "schema": schema, "known_schema": schema, "applied": applied,
+            "search_attributes": attributes.registered, "search_attributes_verified": attributes.verified,
+            "iam_users": iam_users, "failure": attributes.failure,
         }))?;
     } else {
         for migration in &applied {
@@ -56,29 +57,31 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
         if iam_users {
             print("database: orderflow_worker and orderflow_reader have their privileges")?;
         }
-        match (&failure, registered.is_empty()) {
-            (None, true) => print("temporal: all search attributes were already registered")?,
-            (None, false) => print(&format!("temporal: registered {}", registered.join(", ")))?,
-            (Some(_), _) => print(&format!(
-                "temporal: {}",
-                paint_failure("the search attributes cannot be used")
-            ))?,
-        }
+        let line = if attributes.failure.is_some() {
+            paint_failure(&attributes.summary)
+        } else {
+            attributes.summary
+        };
+        print(&format!("temporal: {line}"))?;
     }
-    let Some(failure) = failure else {
+    let Some(failure) = attributes.failure else {
         return Ok(ExitCode::SUCCESS);
     };
-    eprintln!("error: {failure}; run `orderflow check`, then repeat `orderflow migrate`");
+    eprintln!("error: {failure}, then repeat `orderflow migrate`");
     Ok(ExitCode::FAILURE)
 }
 
-/// Registers the missing search attributes, waits until they can be used, and returns their names.
-async fn register_search_attributes() -> Result<Vec<&'static str>> {
-    let orders = target::connect_orders()?;
-    let registered = orders.register_search_attributes().await?;
-    orders
-        .wait_for_search_attributes(ATTRIBUTE_TIMEOUT)
-        .await
-        .context("the search attributes are registered, but cannot be used yet")?;
-    Ok(registered)
+fn report_newer_schema(schema: i64, output: OutputArguments) -> Result<ExitCode> {
+    let known = store::latest_known_version();
+    if output.json {
+        print_json(&json!({
+            "schema": schema, "known_schema": known, "applied": [], "search_attributes": [],
+            "search_attributes_verified": false, "iam_users": false, "failure": null,
+        }))?;
+    } else {
+        print(&format!(
+            "database: schema {schema:04} is newer than {known:04}, the newest that this program has; nothing was changed"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -219,8 +219,13 @@ async fn temporal() -> Vec<Finding> {
             .collect();
     }
     let attributes = match orders.read_missing_search_attributes().await {
-        Ok(missing) if missing.is_empty() => Finding::good("search attributes", "registered"),
-        Ok(missing) => {
+        Ok(Some(missing)) if missing.is_empty() => Finding::good("search attributes", "registered"),
+        // Nothing suggests that they are missing.
+        Ok(None) => Finding::good(
+            "search attributes",
+            "not verified, because Temporal refuses to list them",
+        ),
+        Ok(Some(missing)) => {
             let remedy = "register them with `orderflow migrate`";
             Finding::bad(
                 "search attributes",

@@ -1,9 +1,8 @@
 //! `down`, `restart` and `reset`.
 
-use std::io::{BufRead, IsTerminal, Write};
+use anyhow::Result;
 
-use anyhow::{Result, bail};
-
+use crate::confirmation::require_confirmation;
 use devstack::{Project, control};
 
 /// Stops the stack and keeps its data.
@@ -30,8 +29,9 @@ pub(crate) async fn restart_services(service: Option<String>) -> Result<()> {
 /// Stops the stack and deletes its data.
 pub(crate) async fn reset_stack(yes: bool) -> Result<()> {
     let project = Project::from_current_folder()?;
-    if !yes && !confirmed(&project)? {
-        bail!("reset: not confirmed; nothing was deleted");
+    if !yes {
+        let question = format!("delete all local data in {}?", project.folder().display());
+        require_confirmation("reset", "deletes all local data", &question)?;
     }
     if project.is_running()? {
         control::request_shutdown(&project).await?;
@@ -39,19 +39,4 @@ pub(crate) async fn reset_stack(yes: bool) -> Result<()> {
     project.remove_data()?;
     eprintln!("the stack is stopped and its data is deleted");
     Ok(())
-}
-
-fn confirmed(project: &Project) -> Result<bool> {
-    let input = std::io::stdin();
-    if !input.is_terminal() {
-        bail!("reset: deletes all local data; confirm with --yes");
-    }
-    eprint!(
-        "delete all local data in {}? [y/N] ",
-        project.folder().display()
-    );
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    input.lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use super::{
     BackupError, END_OF_ROWS, FORMAT, Footer, Header, Section, Summary, TableRows, tables,
 };
-use crate::{error::SqlxResultExt, pool};
+use crate::{error::SqlxResultExt, migrations};
 
 /// Writes all tables in one snapshot. Concurrent writes are not included.
 ///
@@ -26,7 +26,7 @@ pub async fn create(pool: &PgPool, file: impl Write) -> Result<Summary, BackupEr
     };
     let snapshot = "begin transaction isolation level repeatable read read only";
     let mut transaction = pool.begin_with(snapshot).await.for_operation("begin")?;
-    let schema = pool::latest_applied_version(&mut transaction).await?;
+    let schema = migrations::latest_applied_version(&mut transaction).await?;
     let created_at = Utc::now().trunc_subsecs(3);
     output.write_line(&Header {
         orderflow_backup: FORMAT,

@@ -9,7 +9,7 @@ use super::{
     BackupError, END_OF_ROWS, FORMAT, Footer, Header, Section, Summary, TableRows, create::hex,
     tables,
 };
-use crate::{error::SqlxResultExt, pool};
+use crate::{error::SqlxResultExt, migrations, pool};
 
 /// The number of bytes that one message to the server has at least, except the last.
 const CHUNK: usize = 64 << 10;
@@ -54,7 +54,7 @@ pub fn check_file(mut file: impl BufRead) -> Result<Header, BackupError> {
 }
 
 fn check_header(header: Header) -> Result<Header, BackupError> {
-    let known = pool::latest_known_version();
+    let known = migrations::latest_known_version();
     if header.orderflow_backup != FORMAT {
         return Err(BackupError::UnknownFormat(header.orderflow_backup));
     }
