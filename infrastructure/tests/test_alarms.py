@@ -18,6 +18,8 @@ BACKEND = {
     "Money waits for an operator",
     "The worker logs errors",
     "A deployment failed",
+    "The database is unreachable",
+    "Temporal is unreachable",
     "The database fills",
     "The database is busy",
     "The database is unreachable",

@@ -90,7 +90,7 @@ pub(super) async fn restore_instance(arguments: RestoreSnapshot) -> Result<()> {
 
 fn print_next_steps(snapshot: &str, host: &str) -> Result<()> {
     print(&format!(
-        "check it with:\nDATABASE_URL='postgres://USER:PASSWORD@{host}/orderflow?sslmode=verify-full' orderflow verify\n\
+        "check it with:\nDATABASE_URL='postgres://USER:PASSWORD@{host}/DATABASE?sslmode=verify-full' orderflow verify\n\
          to replace the old instance, follow docs/runbook.md, \"Restore\", and then run:\n\
          sam deploy … --parameter-overrides … SnapshotIdentifier={snapshot}"
     ))
