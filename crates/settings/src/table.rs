@@ -286,7 +286,7 @@ settings! {
             .default("otlp");
         OTEL_SERVICE_NAME("Name of the program in its traces.", Text("a name"), TRACED)
             .default_note("`orderflow-` and the name of the program");
-        OTEL_TRACES_SAMPLER("Traces that are recorded; `parentbased` follows the caller's decision.", Choice(&["always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"]), TRACED)
+        OTEL_TRACES_SAMPLER("Traces that are recorded; `parentbased` follows the caller's decision.", Text("always_on, always_off, traceidratio; also with the prefix parentbased_"), TRACED)
             .default("parentbased_always_on");
         OTEL_TRACES_SAMPLER_ARG("Share of traces that `traceidratio` records.", Text("a number from 0 to 1"), TRACED)
             .default("1");
