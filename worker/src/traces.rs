@@ -82,6 +82,22 @@ fn record(
     Some(parent.with_span_id(span_id))
 }
 
+/// Runs a handler with the context of its message.
+///
+/// Later, at the first poll: the context then has the values of outer interceptors, such as the
+/// update that `workflows::request_quota` counts.
+fn in_message<'a, T: 'a>(
+    context: WorkflowInterceptorContext,
+    trace: TraceContext,
+    handle: impl FnOnce() -> WorkflowInterceptorFuture<'a, T> + 'a,
+) -> WorkflowInterceptorFuture<'a, T> {
+    WorkflowInterceptorFuture::new(async move {
+        context
+            .with_context_value::<OfMessage, _>(trace, handle())
+            .await
+    })
+}
+
 /// Returns the id of the span that `parent` caused in this run, the same in each replay.
 fn span_id(run_id: &str, parent: &TraceContext) -> [u8; 8] {
     let mut hash = Sha256::new();
@@ -123,9 +139,7 @@ impl WorkflowInterceptor for WorkflowTraces {
     ) -> WorkflowInterceptorFuture<'a, HandleSignalResult> {
         let name = format!("HandleSignal:{}", input.name());
         match record(&context, input.headers(), name) {
-            Some(trace) => WorkflowInterceptorFuture::new(
-                context.with_context_value::<OfMessage, _>(trace, next.run(input)),
-            ),
+            Some(trace) => in_message(context, trace, || next.run(input)),
             None => next.run(input),
         }
     }
@@ -142,9 +156,7 @@ impl WorkflowInterceptor for WorkflowTraces {
     ) -> WorkflowInterceptorFuture<'a, HandleUpdateResult> {
         let name = format!("HandleUpdate:{}", input.name());
         match record(&context, input.headers(), name) {
-            Some(trace) => WorkflowInterceptorFuture::new(
-                context.with_context_value::<OfMessage, _>(trace, next.run(input)),
-            ),
+            Some(trace) => in_message(context, trace, || next.run(input)),
             None => next.run(input),
         }
     }
@@ -229,7 +241,7 @@ pub(crate) fn activity_span(input: &ExecuteActivityInput) -> Span {
         temporalWorkflowID = info.workflow_id,
         temporalRunID = info.workflow_run_id,
         temporalActivityID = info.activity_id,
-        attempt = info.attempt,
+        attempt = i64::from(info.attempt),
         is_local = info.is_local,
     );
     if let Some(trace) = read_trace(input.headers()) {

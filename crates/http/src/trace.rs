@@ -27,7 +27,7 @@ pub(crate) fn end_request_span(span: Span, result: &Result<ApiResponse, Problem>
     let status = result
         .as_ref()
         .map_or_else(Problem::status, ApiResponse::status);
-    span.record("http.response.status_code", status);
+    span.record("http.response.status_code", i64::from(status));
     if status >= 500 {
         span.record("otel.status_code", "ERROR");
     }
@@ -38,10 +38,9 @@ pub(crate) fn is_root(route: &Route) -> bool {
     route.operation != Operation::Query(QueryOperation::Health)
 }
 
-/// Returns the trace in the caller's headers.
+/// Returns the trace in the caller's headers, without the free text of `tracestate`, which would be
+/// in each span.
 pub(crate) fn caller_context(headers: &HeaderMap) -> Option<TraceContext> {
-    let fields = ["traceparent", "tracestate"]
-        .into_iter()
-        .filter_map(|name| Some((name, headers.get(name)?.to_str().ok()?)));
-    TraceContext::from_fields(fields)
+    let parent = headers.get("traceparent")?.to_str().ok()?;
+    TraceContext::from_fields([("traceparent", parent)])
 }

@@ -9,7 +9,11 @@ use temporalio_common::protos::temporal::api::{
     },
 };
 
-use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError};
+use crate::{
+    Error, OrderClient,
+    client::SERVER_TIMEOUT,
+    grpc_error::{CallError, is_unknown_namespace},
+};
 
 /// The workers and the backlog of one task queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +42,10 @@ impl OrderClient {
                     .await
             }
         };
-        match self
-            .connection
-            .call(SERVER_TIMEOUT, call)
-            .await
-            .map_err(CallError::into_error)
-        {
+        match self.connection.call(SERVER_TIMEOUT, call).await {
             Ok(_) => Ok(true),
-            Err(Error::NotFound) => Ok(false),
-            Err(error) => Err(error),
+            Err(CallError::Sdk(error)) if is_unknown_namespace(&error) => Ok(false),
+            Err(failure) => Err(failure.into_error()),
         }
     }
 

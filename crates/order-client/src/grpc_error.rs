@@ -158,6 +158,8 @@ pub(crate) fn error_from_status(error: &impl SdkError) -> Error {
     let description = || format!("{:?}: {}", status.code(), status.message());
     match status.code() {
         _ if is_out_of_signals(status) => Error::Unavailable(description()),
+        // A server that restarts may not know its namespaces yet. The workflow may exist.
+        Code::NotFound if is_about_namespace(status) => Error::Unavailable(description()),
         Code::NotFound => Error::NotFound,
         // The server returns `FailedPrecondition` when no worker polls for the query.
         Code::DeadlineExceeded | Code::FailedPrecondition => Error::NoWorker,
@@ -180,6 +182,23 @@ pub(crate) fn error_from_status(error: &impl SdkError) -> Error {
         | Code::Unimplemented
         | Code::DataLoss => Error::Unexpected(description()),
     }
+}
+
+/// Returns whether the server does not know the namespace of the call.
+pub(crate) fn is_unknown_namespace(error: &impl SdkError) -> bool {
+    error
+        .status()
+        .is_some_and(|status| status.code() == Code::NotFound && is_about_namespace(status))
+}
+
+fn is_about_namespace(status: &Status) -> bool {
+    // The details are an encoded `NamespaceNotFoundFailure`, which contains its own name.
+    let name = b"NamespaceNotFoundFailure";
+    let has_details = status
+        .details()
+        .windows(name.len())
+        .any(|part| part == name);
+    has_details || status.message().starts_with("Namespace ")
 }
 
 fn is_about_search_attributes(status: &Status) -> bool {
@@ -219,6 +238,20 @@ mod tests {
         for code in [Code::Unavailable, Code::NotFound, Code::DeadlineExceeded] {
             assert!(!is_busy(&Status::new(code, "")), "{code:?}");
         }
+    }
+
+    #[test]
+    fn unknown_namespace_is_not_an_unknown_workflow() {
+        let namespace = Status::not_found("Namespace default is not found.");
+        assert!(matches!(
+            error_from_status(&namespace),
+            Error::Unavailable(_)
+        ));
+        let details = b"type.googleapis.com/temporal.api.errordetails.v1.NamespaceNotFoundFailure";
+        let detailed = Status::with_details(Code::NotFound, "no", details.as_slice().into());
+        assert!(is_unknown_namespace(&namespace) && is_unknown_namespace(&detailed));
+        let workflow = Status::not_found("workflow not found for ID: order-1");
+        assert_eq!(error_from_status(&workflow), Error::NotFound);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use temporalio_client::{
     errors::WorkflowUpdateError,
 };
 use temporalio_common::{HasWorkflowDefinition, UpdateDefinition};
+use tokio::time::sleep;
 
 use crate::{
     Error, OrderClient, OrderCommand,
@@ -22,8 +23,12 @@ use workflows::{Decode, Message, OrderWorkflow};
 /// The time limit for a worker to accept an update. Without a worker the update is never accepted.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The time in which an update is repeated while its order continues as new, which takes milliseconds.
+/// The time in which an update is repeated while its order continues as new, which takes milliseconds,
+/// or after Temporal has lost it.
 const BUSY_LIMIT: Duration = Duration::from_secs(2);
+
+/// The pause before an update is repeated that Temporal has lost.
+const LOST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The time limit for the outcome of an update. The order decides within 15 s; two seconds are for
 /// transport.
@@ -165,13 +170,20 @@ impl OrderClient {
             }
         };
         let until = Instant::now() + BUSY_LIMIT;
-        let accepted = self.connection.call_until(ACCEPTANCE_TIMEOUT, until, start);
-        match accepted.await {
-            Ok(accepted) => {
-                self.read_result(order_id, update, &accepted, request.as_deref())
-                    .await
+        loop {
+            let accepted = self.connection.call_until(ACCEPTANCE_TIMEOUT, until, start);
+            let result = match accepted.await {
+                Ok(accepted) => {
+                    self.read_result(order_id, update, &accepted, request.as_deref())
+                        .await?
+                }
+                Err(failure) => self.explain_failure(order_id, failure).await?,
+            };
+            match result {
+                Some(result) => return Ok(result),
+                None if Instant::now() + LOST_PAUSE < until => sleep(LOST_PAUSE).await,
+                None => return Err(Error::NoWorker),
             }
-            Err(failure) => self.explain_failure(order_id, failure).await,
         }
     }
 
@@ -207,13 +219,14 @@ impl OrderClient {
         }
     }
 
+    /// Returns the result of a sent update, or `None` if Temporal has lost it.
     async fn read_result<U>(
         &self,
         order_id: &OrderId,
         update: fn() -> U,
         accepted: &WorkflowUpdateHandle<Client, U::Output>,
         request: Option<&str>,
-    ) -> Result<UpdateResult, Error>
+    ) -> Result<Option<UpdateResult>, Error>
     where
         U: UpdateDefinition<
                 Workflow = <OrderWorkflow as HasWorkflowDefinition>::Run,
@@ -225,11 +238,13 @@ impl OrderClient {
         let first =
             tokio::time::timeout(OUTCOME_TIMEOUT, accepted.get_result(RpcOptions::default())).await;
         match first {
-            Ok(Ok(recorded)) => return Ok(UpdateResult::from_recorded(request, recorded, false)),
-            Err(_) => return Ok(UpdateResult::Undecided),
+            Ok(Ok(recorded)) => {
+                return Ok(Some(UpdateResult::from_recorded(request, recorded, false)));
+            }
+            Err(_) => return Ok(Some(UpdateResult::Undecided)),
             Ok(Err(WorkflowUpdateError::Failed(failure))) => {
                 if let Some(refusal) = QuotaExceeded::parse(&failure.message) {
-                    return Ok(UpdateResult::TooManyRequests(refusal));
+                    return Ok(Some(UpdateResult::TooManyRequests(refusal)));
                 }
             }
             Ok(Err(_)) => {}
@@ -242,28 +257,28 @@ impl OrderClient {
             known.get_result(RpcOptions::default()).await
         };
         match self.connection.call(SERVER_TIMEOUT, poll).await {
-            Ok(recorded) => Ok(UpdateResult::from_recorded(request, recorded, false)),
+            Ok(recorded) => Ok(Some(UpdateResult::from_recorded(request, recorded, false))),
             // The update was accepted, and then the connection was lost.
-            Err(CallError::TimedOut | CallError::Unreachable(_)) => Ok(UpdateResult::Undecided),
+            Err(CallError::TimedOut | CallError::Unreachable(_)) => {
+                Ok(Some(UpdateResult::Undecided))
+            }
             Err(failure @ CallError::Sdk(_)) => self.explain_failure(order_id, failure).await,
         }
     }
 
-    /// Distinguishes closed orders from unknown ones, for which an update returns the same error.
+    /// Distinguishes closed orders from unknown ones and from lost updates (`None`), for which Temporal
+    /// returns the same error.
     async fn explain_failure(
         &self,
         order_id: &OrderId,
         failure: CallError<WorkflowUpdateError>,
-    ) -> Result<UpdateResult, Error> {
+    ) -> Result<Option<UpdateResult>, Error> {
         match failure.into_error() {
             Error::NotFound => {
                 let described = self.describe_order(order_id).await?;
-                // The order is open: its worker lost the task that closed it and must run it again.
-                if described.is_open {
-                    Err(Error::NoWorker)
-                } else {
-                    Ok(UpdateResult::OrderClosed)
-                }
+                // The order is open: its worker has lost the task that had the update, as in a burst of
+                // updates. The update has an id, so it can be sent again.
+                Ok((!described.is_open).then_some(UpdateResult::OrderClosed))
             }
             error @ (Error::Unavailable(_) | Error::NoWorker | Error::Unexpected(_)) => Err(error),
         }

@@ -16,6 +16,7 @@ use sqlx::PgPool;
 use crate::{Error, error::SqlxResultExt, pool};
 pub use candidates::KeepReason;
 use candidates::Position;
+
 use domain::Span;
 
 /// The result of a purge or of a part of it: the deleted rows, and the old orders that are kept.

@@ -68,6 +68,13 @@ impl TraceSettings {
         let Some(endpoint) = environment.get(&OTEL_EXPORTER_OTLP_ENDPOINT) else {
             return Ok(None);
         };
+        if endpoint.contains(['@', '?', '#']) {
+            // The value may be a credential, and errors and logs contain it.
+            return Err(OTEL_EXPORTER_OTLP_ENDPOINT.reject(
+                "…",
+                "has a user, a query or a fragment; set credentials in OTEL_EXPORTER_OTLP_HEADERS",
+            ));
+        }
         if !is_address(endpoint) {
             return Err(OTEL_EXPORTER_OTLP_ENDPOINT.reject(endpoint, "not an address"));
         }
