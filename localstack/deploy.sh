@@ -26,7 +26,9 @@ sam=$("$here/venv.sh" sam)
 # Each run has its own stack name, so two runs can use one emulator at the same time.
 name=orderflow-$$
 folder=$(mktemp -d)
-emulator='' deployed=''
+deployed=''
+# shellcheck source=localstack/ministack.sh
+. "$here/ministack.sh"
 
 clean_up() {
     local status=$?
@@ -35,9 +37,7 @@ clean_up() {
     fi
     # The stack exists only in the memory of an emulator that this script started.
     if [ -n "$emulator" ]; then
-        kill "$emulator" 2>/dev/null || true
-        for _ in $(seq 50); do kill -0 "$emulator" 2>/dev/null || break; sleep 0.1; done
-        kill -KILL "$emulator" 2>/dev/null || true
+        stop_ministack
     elif [ -n "$deployed" ]; then
         "$sam/python" "$here/emulator.py" delete "$name" >&2 || true
     fi
@@ -46,32 +46,14 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-step() {
-    printf '== %s (after %d s)\n' "$1" "$SECONDS"
-}
-
 if [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
     eval "$(cd "$root" && cargo orderflow env)"
 fi
 
-# Emulators accept these credentials.
-export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
-unset AWS_PROFILE AWS_SESSION_TOKEN AWS_REGION
-# Prevents a call to a real AWS account of the user's configuration.
-export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
+use_emulator_credentials us-east-1
 if [ -z "${AWS_ENDPOINT_URL:-}" ]; then
-    ministack=$("$here/venv.sh" ministack)
     step "MiniStack"
-    read -r port < <(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
-    export AWS_ENDPOINT_URL=http://127.0.0.1:$port
-    # With setpriv, the kernel also stops the emulator if this script is killed.
-    kill_with_parent=$(command -v setpriv >/dev/null && echo setpriv --pdeathsig KILL || true)
-    # An empty environment: MiniStack's functions inherit its variables, but on AWS they have only those of the template.
-    # shellcheck disable=SC2086
-    (cd "$folder" && exec env -i PATH="$PATH" HOME="$folder" TMPDIR="$folder" GATEWAY_PORT="$port" BIND_HOST=127.0.0.1 \
-        $kill_with_parent "$ministack/python" -m ministack) \
-        >"$folder/emulator.log" 2>&1 &
-    emulator=$!
+    start_ministack
 fi
 "$sam/python" "$here/emulator.py" wait
 # The emulator's address for the functions. It differs from AWS_ENDPOINT_URL if the functions run in containers.
@@ -82,24 +64,7 @@ architecture=arm64
 template=$root/template.yaml
 if [ -n "$functions" ]; then
     architecture=$(uname -m | sed 's/aarch64/arm64/')
-    mkdir "$folder/code"
-    # Debug information is the largest part of the file.
-    strip -o "$folder/code/function" "$functions"
-    # The program contains all functions; the handler's name selects one.
-    printf '#!/bin/sh\nexec "$LAMBDA_TASK_ROOT/function" "$_HANDLER"\n' >"$folder/code/bootstrap"
-    chmod +x "$folder/code/bootstrap"
-    python3 - "$folder" <<'PYTHON'
-import sys, zipfile
-folder = sys.argv[1]
-with zipfile.ZipFile(f"{folder}/code.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-    for name in ("bootstrap", "function"):
-        archive.write(f"{folder}/code/{name}", name)
-PYTHON
-    rm -r "$folder/code"
-    # A copy of the template that differs only in the location of the code.
-    sed "s|^      CodeUri: functions/\(.*\)|      CodeUri: $folder/code.zip\n      Handler: \1|" "$root/template.yaml" \
-        >"$folder/template.yaml"
-    ln -s "$root/infrastructure" "$folder/infrastructure"
+    "$here/one-program.sh" "$functions" "$folder"
     template=$folder/template.yaml
 else
     case $(uname -m) in x86_64) architecture=x86_64 ;; esac

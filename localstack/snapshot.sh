@@ -9,32 +9,22 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ $# = 1 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 orderflow=$(realpath "$1")
 folder=$(mktemp -d)
-emulator=''
+# shellcheck source=localstack/ministack.sh
+. "$here/ministack.sh"
 
 clean_up() {
     local status=$?
     [ "$status" = 0 ] || tail -n 20 "$folder/emulator.log" >&2 || true
-    if [ -n "$emulator" ]; then
-        kill -KILL "$emulator" 2>/dev/null || true
-        wait "$emulator" 2>/dev/null || true
-    fi
+    stop_ministack
     rm -rf "$folder"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-ministack=$("$here/venv.sh" ministack)
-port=$(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
-kill_with_parent=$(command -v setpriv >/dev/null && echo setpriv --pdeathsig KILL || true)
-# shellcheck disable=SC2086
-(cd "$folder" && exec env -i PATH="$PATH" HOME="$folder" TMPDIR="$folder" GATEWAY_PORT="$port" BIND_HOST=127.0.0.1 \
-    $kill_with_parent "$ministack/python" -m ministack) >"$folder/emulator.log" 2>&1 &
-emulator=$!
-
-# Prevents a call to a real AWS account of the user's configuration.
-unset AWS_PROFILE AWS_SESSION_TOKEN DATABASE_URL
-export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
-export AWS_ENDPOINT_URL=http://127.0.0.1:$port AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+use_emulator_credentials eu-central-1
+unset DATABASE_URL
+start_ministack
+export AWS_REGION=eu-central-1
 "$ministack/python" "$here/emulator.py" wait
 
 rds() { "$ministack/python" - "$@"; }

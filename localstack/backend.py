@@ -1,0 +1,270 @@
+"""Deploys the whole template into MiniStack and checks it, for backend.sh.
+
+    substitute FOLDER     Changes the nested templates in FOLDER as MiniStack needs it (substitutions.py).
+    bucket                Creates the bucket of `sam package`.
+    deploy TEMPLATE       Creates, updates, rolls back and deletes stacks of the packaged template.
+"""
+
+import os
+import pathlib
+import platform
+import sys
+
+import boto3
+from botocore.exceptions import ClientError
+from emulator import ENDPOINT
+from stacks import Stack, expect
+from substitutions import load, substitute
+from tasks import Tasks
+
+BUCKET = "templates"
+STACK = "orderflow"
+FUNCTIONS = [f"{name}Function" for name in ("Start", "Signal", "Query", "Events", "Webhook", "Web")]
+UNPROVEN = """A pass does not prove, because the emulator lacks or ignores it:
+  - the permissions of the roles, and whether ECS may assume them
+  - quotas, rates, time-outs and the reserved concurrency of functions
+  - deletion protection, termination protection and the stack policy
+  - real images, programs, health checks and the circuit breaker of ECS, which has no container to watch
+  - the subnets and security groups of the functions, which it drops
+  - the scaling of the workers, NAT gateways, separate rules of security groups and the secret of its owner
+  - a database server, its parameters and its certificates
+  - the deletion policies of nested stacks
+  - the return of a nested stack to its previous task definition: MiniStack registers an equal one"""
+
+ecs, rds, s3, logs = (boto3.client(name) for name in ("ecs", "rds", "s3", "logs"))
+functions, alarms = boto3.client("lambda"), boto3.client("cloudwatch")
+
+
+def step(text):
+    print(f"-- {text}")
+
+
+def create_secret(name):
+    return boto3.client("secretsmanager").create_secret(Name=f"{STACK}/{name}", SecretString="not-a-secret")["ARN"]
+
+
+def worker_service(worker):
+    name = worker.output("Service")
+    return ecs.describe_services(cluster=worker.output("Cluster"), services=[name])["services"][0]
+
+
+def image_tag(task_definition):
+    definition = ecs.describe_task_definition(taskDefinition=task_definition)["taskDefinition"]
+    return definition["containerDefinitions"][0]["image"].rsplit(":", 1)[1]
+
+
+def check_release(stack, tag):
+    """Expects that workers and functions are of the release."""
+    worker = stack.nested("Worker")
+    expect("image of the service", image_tag(worker_service(worker)["taskDefinition"]), tag)
+    expect("image of the migrations", image_tag(worker.output("MigrateTask")), tag)
+    for name in FUNCTIONS:
+        found = functions.get_function_configuration(FunctionName=stack.resource(name))
+        expect(f"release of {name}", found["Environment"]["Variables"]["RELEASE"], f"{tag}/1")
+
+
+def find_database(stack):
+    return rds.describe_db_instances(DBInstanceIdentifier=stack.output("Database"))["DBInstances"][0]
+
+
+def check_database(stack, protected):
+    database = find_database(stack)
+    wanted = {
+        "Engine": "postgres",
+        "DBInstanceClass": "db.m7g.large",
+        "AllocatedStorage": 100,
+        "StorageEncrypted": True,
+        "MultiAZ": True,
+        "PubliclyAccessible": False,
+        "IAMDatabaseAuthenticationEnabled": True,
+        "BackupRetentionPeriod": 14,
+        "DeletionProtection": protected,
+    }
+    for name, value in wanted.items():
+        expect(f"database {name}", database.get(name), value)
+
+
+def check_resources(stack):
+    check_database(stack, protected=False)
+    service = worker_service(stack.nested("Worker"))
+    deployment = service["deploymentConfiguration"]
+    expect("circuit breaker", deployment["deploymentCircuitBreaker"], {"enable": True, "rollback": True})
+    # MiniStack keeps the type of a template's parameter, which is a text.
+    expect("minimum percent of workers", int(deployment["minimumHealthyPercent"]), 100)
+    expect("maximum percent of workers", int(deployment["maximumPercent"]), 150)
+    expect("launch type", service["launchType"], "FARGATE")
+    network = service["networkConfiguration"]["awsvpcConfiguration"]
+    expect("subnets", ",".join(network["subnets"]), stack.output("PrivateSubnets"))
+    expect("public address", network["assignPublicIp"], "DISABLED")
+
+    pages = alarms.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{STACK}: ")
+    found = {each["AlarmName"]: each for page in pages for each in page["MetricAlarms"]}
+    for text in ("Orders are late", "The database is unreachable", "Temporal is unreachable", "No worker"):
+        alarm = found.get(f"{STACK}: {text}") or sys.exit(f"alarm {text!r}: is missing; found {sorted(found)}")
+        expect(f"alarm {text!r} without data", alarm["TreatMissingData"], "breaching")
+        expect(f"alarm {text!r} notifies", len(alarm["AlarmActions"]), 1)
+    for name in FUNCTIONS:
+        configuration = functions.get_function_configuration(FunctionName=stack.resource(name))
+        expect(f"state of {name}", configuration["State"], "Active")
+    address = find_database(stack)["Endpoint"]["Address"]
+    for name in ("QueryFunction", "EventsFunction"):
+        variables = functions.get_function_configuration(FunctionName=stack.resource(name))["Environment"]["Variables"]
+        expect(f"{name} reads the database", f"@{address}:5432/" in variables["DATABASE_URL"], True)
+        expect(f"{name} logs in with a token", variables["DATABASE_IAM_AUTH"], "on")
+
+
+def check_order(stack, worker):
+    """Expects that the update changed first the schema, then the workers, then the functions."""
+    migrated = worker.position("Migration", "UPDATE_COMPLETE")
+    expect("the workers follow the migrations", worker.position("Service", "UPDATE_IN_PROGRESS") > migrated, True)
+    updated = stack.position("Worker", "UPDATE_COMPLETE")
+    for name in FUNCTIONS:
+        expect(f"{name} follows the workers", stack.position(name, "UPDATE_IN_PROGRESS") > updated, True)
+
+
+def main_parameters():
+    return {
+        "Stage": "prod",
+        "DeployBackend": "true",
+        "Architecture": {"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+        "TemporalAddress": "temporal.example.com:7233",
+        "TemporalApiKeySecretArn": create_secret("temporal"),
+        "ApiKeysSecretArn": create_secret("api-keys"),
+        "WebhookSecretsArn": create_secret("webhooks"),
+        "PaymentProvider": "stripe",
+        "StripeKeySecretArn": create_secret("stripe"),
+        "AlarmTopicArn": boto3.client("sns").create_topic(Name="alarms")["TopicArn"],
+    }
+
+
+def rehearse_creation(stack, url, parameters, tasks, tag):
+    step("creation")
+    stack.create(url, parameters | {"ImageTag": tag})
+    for name in ("Network", "Database", "Worker", "Watch"):
+        expect(f"nested stack {name}", stack.nested(name).describe()["StackStatus"], "CREATE_COMPLETE")
+    expect("migrations", tasks.started, [tag])
+    check_resources(stack)
+    check_release(stack, tag)
+
+
+def rehearse_update(stack, url, parameters, tasks, tag):
+    step("an update with another image")
+    worker = stack.nested("Worker")
+    worker.mark()
+    before = worker_service(worker)["taskDefinition"]
+    tasks.started.clear()
+    stack.update(url, parameters | {"ImageTag": tag})
+    expect("migrations", tasks.started, [tag])
+    expect("new task definition", worker_service(worker)["taskDefinition"] != before, True)
+    check_order(stack, worker)
+    check_release(stack, tag)
+    check_database(stack, protected=True)
+
+
+def rehearse_failure(stack, url, parameters, tasks, tag, previous):
+    step("an update whose migration fails")
+    tasks.failing = {tag}
+    tasks.started.clear()
+    stack.update(url, parameters | {"ImageTag": tag}, "UPDATE_ROLLBACK_COMPLETE")
+    expect("first migration", tasks.started[0], tag)
+    reason = next(event[2] for event in stack.events() if event[:2] == ("Worker", "UPDATE_FAILED"))
+    expect("the reason has the exit code", "{'migrate': 1}" in reason, True)
+    check_release(stack, previous)
+
+
+def create_alone(stack, templates, name):
+    """Creates the stack of a nested template without a parent, with the parameters that the parent passes."""
+    nested = stack.nested(name).describe()["Parameters"]
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in nested}
+    alone = Stack(f"{STACK}-{name.lower()}-alone")
+    alone.create(templates[name], parameters)
+    return alone, parameters
+
+
+def rehearse_rollback(stack, templates, tasks, tag):
+    """Rolls back a stack whose previous program would fail as well, so its task must not run.
+
+    MiniStack rolls back a nested stack by an update, which creates task definitions. Only a stack without a parent
+    returns to the previous ones, as in AWS.
+    """
+    step("the worker without a parent: a rollback whose previous program would fail")
+    tasks.failing = set()
+    worker, parameters = create_alone(stack, templates, "Worker")
+    before = worker_service(worker)["taskDefinition"]
+    tasks.failing = {tag, parameters["ImageTag"]}
+    tasks.started.clear()
+    worker.update(templates["Worker"], parameters | {"ImageTag": tag}, "UPDATE_ROLLBACK_COMPLETE")
+    expect("tasks of the update and of its rollback", tasks.started, [tag])
+    failed = worker.position("Migration", "UPDATE_FAILED")
+    expect("migration of the rollback", worker.position("Migration", "UPDATE_COMPLETE") > failed, True)
+    expect("previous task definition", worker_service(worker)["taskDefinition"], before)
+    group = worker.output("Logs")
+    worker.delete()
+    expect_log_group(group)
+
+
+def rehearse_snapshot(stack, templates):
+    """Deletes a stack of the database. MiniStack ignores the deletion policies of nested stacks."""
+    step("the database without a parent: deletion")
+    database, _ = create_alone(stack, templates, "Database")
+    name = database.output("Name")
+    database.delete()
+    expect_absent("database", lambda: rds.describe_db_instances(DBInstanceIdentifier=name))
+    snapshots = rds.describe_db_snapshots(DBInstanceIdentifier=name)["DBSnapshots"]
+    expect("final snapshots", len(snapshots), 1)
+
+
+def rehearse_deletion(stack):
+    step("deletion")
+    database, cluster = stack.output("Database"), stack.output("Cluster")
+    function, group = stack.resource("StartFunction"), stack.resource("StartLogs")
+    stack.delete()
+    expect_log_group(group)
+    expect_absent("database", lambda: rds.describe_db_instances(DBInstanceIdentifier=database))
+    expect_absent("function", lambda: functions.get_function_configuration(FunctionName=function))
+    clusters = ecs.describe_clusters(clusters=[cluster])["clusters"]
+    expect("active clusters", [each["clusterName"] for each in clusters if each["status"] == "ACTIVE"], [])
+
+
+def expect_log_group(name):
+    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    expect("log groups that remain", [each["logGroupName"] for each in groups], [name])
+
+
+def expect_absent(what, find):
+    try:
+        found = find()
+    except ClientError as error:
+        print(f"  {what}: {error.response['Error']['Code']}")
+    else:
+        sys.exit(f"{what}: still exists: {found}")
+
+
+def deploy(template):
+    s3.upload_file(str(template), BUCKET, template.name)
+    url = f"{ENDPOINT}/{BUCKET}/{template.name}"
+    resources = load(template)["Resources"]
+    templates = {name: resources[name]["Properties"]["TemplateURL"] for name in ("Database", "Worker")}
+    stack = Stack(STACK)
+    parameters = main_parameters()
+    protected = parameters | {"ProtectDatabase": "true"}
+    with Tasks(int(os.environ["TASKS_PORT"]), ENDPOINT) as tasks:
+        rehearse_creation(stack, url, parameters, tasks, "release-1")
+        rehearse_update(stack, url, protected, tasks, "release-2")
+        rehearse_failure(stack, url, protected, tasks, "release-3", previous="release-2")
+        rehearse_rollback(stack, templates, tasks, "release-3")
+        rehearse_snapshot(stack, templates)
+        rehearse_deletion(stack)
+    print(UNPROVEN)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["substitute", folder]:
+            substitute(pathlib.Path(folder))
+        case ["bucket"]:
+            s3.create_bucket(Bucket=BUCKET)
+        case ["deploy", template]:
+            deploy(pathlib.Path(template))
+        case _:
+            sys.exit(__doc__)
