@@ -375,6 +375,32 @@ async fn flooding_client_does_not_stop_operator() {
     harness.assert_invariants().await;
 }
 
+/// Temporal loses updates of a burst when the worker receives a second task for the same run. They are
+/// sent again.
+#[tokio::test]
+async fn burst_of_changes_is_accepted_or_beyond_quota() {
+    let bounded = start_bounded("burst", &[("REVIEW_THRESHOLD", "1")]).await;
+    let harness = &bounded.harness;
+    start_reviewed_order(harness, "burst").await;
+    let change = async |number: usize| {
+        let street = json!({"street": format!("{number} Burst St")});
+        let path = "/orders/burst/signals/update-address";
+        let response = harness.post_without_retry(path, &street, &[]).await;
+        response.status.as_u16()
+    };
+    let statuses = join_all((0..40).map(change)).await;
+    println!("{statuses:?}");
+    let is_known = |status: &u16| [200, 429].contains(status);
+    assert!(statuses.iter().all(is_known), "{statuses:?}");
+    harness
+        .post("/orders/burst/cancel", json!({}))
+        .await
+        .expect_status(200);
+    harness.wait_for_end("burst").await;
+    gapless_audit_log(harness, "burst").await;
+    harness.assert_invariants().await;
+}
+
 /// The outcome of a request with an `Idempotency-Key` is the same in a later run.
 #[tokio::test]
 async fn repeated_request_gets_outcome_of_earlier_run() {

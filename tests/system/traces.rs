@@ -96,7 +96,10 @@ async fn one_trace_covers_request_to_delivery() {
     let key = ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret%20key");
     let harness = start_traced(&collector, &[key]).await;
     let order = order_with_payment("pmt-traced");
-    let headers = [("traceparent", &*traceparent())];
+    let headers = [
+        ("traceparent", &*traceparent()),
+        ("tracestate", "email=john@example.com"),
+    ];
     let response = harness.post_with_headers("/orders", order, &headers).await;
     let request_id = response.header("x-request-id").to_owned();
     let id = response.expect_started();
@@ -170,6 +173,32 @@ async fn one_trace_covers_request_to_delivery() {
         assert_eq!(headers["api-key"], "secret key");
     }
     assert!(harness.read_history(&id).await.contains("_tracer-data"));
+    harness.assert_invariants().await;
+}
+
+/// The quota per minute needs a value of the interceptor that counts requests, also below the
+/// interceptor of traces.
+#[tokio::test]
+async fn quota_applies_to_traced_requests() {
+    let collector = Collector::start().await;
+    let harness = start_traced(&collector, &[("REVIEW_THRESHOLD", "1")]).await;
+    let order = order_with_payment("pmt-traced-quota");
+    let id = harness.post("/orders", order).await.expect_started();
+    harness.wait_for_step(&id, "manual_review").await;
+    let path = format!("/orders/{id}/signals/update-address");
+    let traced = [("traceparent", &*traceparent())];
+    let mut statuses = Vec::new();
+    for number in 0..100 {
+        let street = json!({"street": format!("{number} Trace St")});
+        let response = harness.post_without_retry(&path, &street, &traced).await;
+        statuses.push(response.status.as_u16());
+    }
+    assert!(statuses.contains(&429), "{statuses:?}");
+    harness
+        .post(&format!("/orders/{id}/cancel"), json!({}))
+        .await
+        .expect_status(200);
+    harness.wait_for_end(&id).await;
     harness.assert_invariants().await;
 }
 

@@ -29,6 +29,7 @@ pub(crate) struct Span {
     pub(crate) parent: String,
     pub(crate) is_error: bool,
     pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) state: String,
 }
 
 #[derive(Clone, Default)]
@@ -87,6 +88,7 @@ async fn receive(State(received): State<Received>, headers: HeaderMap, body: Byt
             id: hex(&span.span_id),
             parent: hex(&span.parent_span_id),
             // A status of 2 is an error.
+            state: span.trace_state,
             is_error: span.status.is_some_and(|status| status.code == 2),
             attributes: attributes(span.attributes),
         }));

@@ -159,6 +159,13 @@ mod tests {
             let error = read(&[(ENDPOINT.0, bad)]).unwrap_err();
             assert!(error.contains("not an address"), "{error}");
         }
+        for secret in [
+            "http://user:secret@collector:4318",
+            "http://collector:4318/?key=secret",
+        ] {
+            let error = read(&[(ENDPOINT.0, secret)]).unwrap_err();
+            assert!(!error.contains("secret") && error.contains("OTEL_EXPORTER_OTLP_HEADERS"));
+        }
         let none = read(&[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")]);
         assert!(!none.unwrap().unwrap().exports);
     }

@@ -98,8 +98,8 @@ fn add_release(ctx: &Context) {
 
 fn end_duplicate(ctx: &Context) {
     let now = current_time(ctx);
-    let detail = "the database has an older order with this id, which is past Temporal's retention"
-        .to_owned();
+    let detail =
+        "an older order has this id; it was purged or is past Temporal's retention".to_owned();
     ctx.state_mut(|order| {
         order.transition_to_failed(FailureCode::DuplicateOrder, detail, now);
         order.state.finish();
