@@ -100,6 +100,7 @@ pub(crate) fn is_connection_lost(error: &impl SdkError) -> bool {
         return false;
     };
     match status.code() {
+        Code::Unavailable if is_lost_update(status) => false,
         Code::Unavailable | Code::Cancelled => true,
         // Servers also return these two codes. A source is present only if our transport created
         // the error.
@@ -142,7 +143,14 @@ pub(crate) fn is_busy(error: &impl SdkError) -> bool {
     error.status().is_some_and(|status| {
         matches!(status.code(), Code::ResourceExhausted | Code::Aborted)
             || is_out_of_signals(status)
+            || is_lost_update(status)
     })
+}
+
+/// Returns whether the server has lost an update because the workflow task with it failed. It can be
+/// sent again.
+fn is_lost_update(status: &Status) -> bool {
+    status.code() == Code::Unavailable && status.message().contains("update was aborted")
 }
 
 /// Returns whether the run of a workflow takes no more signals. An order then continues as new within
@@ -234,6 +242,8 @@ mod tests {
         let limit = "exceeded workflow execution limit for signal events";
         assert!(is_busy(&Status::invalid_argument(limit)));
         assert!(!is_busy(&Status::invalid_argument("no")));
+        let lost = Status::unavailable("workflow update was aborted");
+        assert!(is_busy(&lost) && !is_connection_lost(&lost));
         assert!(is_busy(&Status::aborted("workflow continues as new")));
         for code in [Code::Unavailable, Code::NotFound, Code::DeadlineExceeded] {
             assert!(!is_busy(&Status::new(code, "")), "{code:?}");
