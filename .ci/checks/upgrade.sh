@@ -39,13 +39,22 @@ run_test() {
     cargo test --workspace --locked --test system "upgrade::$1" -- --exact
 }
 
+# The tests mostly wait, so they run at the same time.
+tests=()
+trap 'kill "${tests[@]}" 2>/dev/null || true' EXIT
 echo "orders of ${base:0:12} finish on the current worker"
-FIRST_WORKER=$old run_test orders_survive_change_of_worker
+FIRST_WORKER=$old run_test orders_survive_change_of_worker &
+tests+=($!)
 echo "the worker of ${base:0:12} completes new orders on the current schema"
-SECOND_WORKER=$old run_test new_order_completes_on_second_worker
+SECOND_WORKER=$old run_test new_order_completes_on_second_worker &
+tests+=($!)
 if git diff --quiet "$base" -- crates/workflows/src/patches.rs; then
     echo "orders of the current worker finish on ${base:0:12}"
-    SECOND_WORKER=$old run_test orders_survive_change_of_worker
+    SECOND_WORKER=$old run_test orders_survive_change_of_worker &
+    tests+=($!)
 else
     echo "crates/workflows/src/patches.rs differs from ${base:0:12}: orders in flight cannot go back to its worker"
 fi
+for test in "${tests[@]}"; do
+    wait "$test"
+done
