@@ -19,6 +19,9 @@ use candidates::Position;
 
 use domain::Span;
 
+/// The number of rows that a plan reads at a time.
+const PLAN_PAGE: u32 = 2_000;
+
 /// The result of a purge or of a part of it: the deleted rows, and the old orders that are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Purged {
@@ -111,7 +114,6 @@ impl<'a> Purge<'a> {
     ///
     /// When the database is unavailable.
     pub async fn plan(&self) -> Result<PurgePlan, Error> {
-        const PAGE: u32 = 2_000;
         let mut plan = PurgePlan::default();
         let mut after = None;
         let mut connection = self
@@ -120,7 +122,8 @@ impl<'a> Purge<'a> {
             .await
             .for_operation("connect to the database")?;
         loop {
-            let page = candidates::list(&mut connection, self.before, after.as_ref(), PAGE).await?;
+            let page =
+                candidates::list(&mut connection, self.before, after.as_ref(), PLAN_PAGE).await?;
             let Some(last) = page.last().map(|candidate| candidate.position.clone()) else {
                 break;
             };

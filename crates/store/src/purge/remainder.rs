@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::PLAN_PAGE;
 use crate::{Error, attention::RESOLVED, error::SqlxResultExt};
 
 /// The position of a webhook event in the list, which is sorted by the time of its receipt.
@@ -19,6 +20,15 @@ struct Row {
     is_needed: bool,
 }
 
+impl Row {
+    fn position(&self) -> Position {
+        Position {
+            received_at: self.received_at,
+            id: self.id,
+        }
+    }
+}
+
 /// Deletes webhook events that belong to no order, oldest first, after a position. Returns the
 /// position of the last event that was read. Keeps events of an order, of a payment that an operator
 /// must act on, and of an open entry of the work list.
@@ -29,10 +39,7 @@ pub(super) async fn purge_webhook_events(
     limit: u32,
 ) -> Result<(u64, Option<Position>), Error> {
     let rows = list_webhook_events(connection, before, after, limit).await?;
-    let last = rows.last().map(|row| Position {
-        received_at: row.received_at,
-        id: row.id,
-    });
+    let last = rows.last().map(Row::position);
     let ids: Vec<i64> = rows
         .iter()
         .filter(|row| !row.is_needed)
@@ -54,17 +61,13 @@ pub(super) async fn count_webhook_events(
     connection: &mut PgConnection,
     before: DateTime<Utc>,
 ) -> Result<u64, Error> {
-    const PAGE: u32 = 2_000;
     let (mut count, mut after) = (0, None);
     loop {
-        let rows = list_webhook_events(&mut *connection, before, after.as_ref(), PAGE).await?;
+        let rows = list_webhook_events(&mut *connection, before, after.as_ref(), PLAN_PAGE).await?;
         let Some(last) = rows.last() else {
             return Ok(count);
         };
-        after = Some(Position {
-            received_at: last.received_at,
-            id: last.id,
-        });
+        after = Some(last.position());
         count += rows.iter().filter(|row| !row.is_needed).count() as u64;
     }
 }
