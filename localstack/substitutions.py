@@ -31,14 +31,14 @@ def set_output(template, name, value):
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:rds-owner-AbCdEf"
 # The template, the change and its arguments, the reason.
 SUBSTITUTIONS = (
-    ("network", remove_type, ("AWS::EC2::EIP",), "MiniStack rejects templates with this type"),
-    ("network", remove_type, ("AWS::EC2::NatGateway",), "MiniStack rejects templates with this type"),
+    ("vpc", remove_type, ("AWS::EC2::EIP",), "MiniStack rejects templates with this type"),
+    ("vpc", remove_type, ("AWS::EC2::NatGateway",), "MiniStack rejects templates with this type"),
     ("network", remove_type, ("AWS::EC2::SecurityGroupIngress",), "MiniStack rejects templates with this type"),
     ("network", remove_type, ("AWS::EC2::SecurityGroupEgress",), "MiniStack does not create this type"),
-    ("network", remove_resource, ("PrivateWayOutOfA",), "the route refers to a removed NAT gateway"),
-    ("network", remove_resource, ("PrivateWayOutOfB",), "the route refers to a removed NAT gateway"),
-    ("network", set_output, ("NatGateways", "nat-a,nat-b"), "the output refers to removed NAT gateways"),
-    ("network", set_output, ("Addresses", "192.0.2.1,192.0.2.2"), "the output refers to removed addresses"),
+    ("vpc", remove_resource, ("PrivateWayOutOfA",), "the route refers to a removed NAT gateway"),
+    ("vpc", remove_resource, ("PrivateWayOutOfB",), "the route refers to a removed NAT gateway"),
+    ("vpc", set_output, ("NatGateways", "nat-a,nat-b"), "the output refers to removed NAT gateways"),
+    ("vpc", set_output, ("Addresses", "192.0.2.1,192.0.2.2"), "the output refers to removed addresses"),
     ("database", set_output, ("OwnerSecretArn", SECRET), "MiniStack's RDS creates no secret of the owner"),
     ("worker", remove_type, ("AWS::ApplicationAutoScaling::ScalingPolicy",), "MiniStack rejects templates with this type"),
     ("worker", remove_type, ("AWS::ApplicationAutoScaling::ScalableTarget",), "MiniStack rejects templates with this type"),

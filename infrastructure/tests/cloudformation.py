@@ -3,6 +3,8 @@
 References to resources stay symbolic, as `Reference`, so that tests can compare values and find dependencies.
 """
 
+import ipaddress
+import itertools
 import pathlib
 import re
 
@@ -149,7 +151,10 @@ class Template:
 
     def _select(self, argument):
         index, values = self.evaluate(argument)
-        return values[int(index)] if isinstance(values, list) else Reference(f"{values}[{index}]")
+        if isinstance(values, list) and not (len(values) == 1 and isinstance(values[0], Reference)):
+            return values[int(index)]
+        # A part of a value that exists later.
+        return Reference(f"{values[0] if isinstance(values, list) else values}[{index}]")
 
     def _split(self, argument):
         separator, text = self.evaluate(argument)
@@ -161,6 +166,11 @@ class Template:
 
     def _getazs(self, _):
         return [f"{self.values['AWS::Region']}{letter}" for letter in "abc"]
+
+    def _cidr(self, argument):
+        block, count, bits = self.evaluate(argument)
+        subnets = ipaddress.ip_network(block).subnets(new_prefix=32 - int(bits))
+        return [str(subnet) for subnet in itertools.islice(subnets, int(count))]
 
     def _sub(self, argument):
         text, variables = (argument, {}) if isinstance(argument, str) else argument

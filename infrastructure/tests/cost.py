@@ -103,14 +103,14 @@ def temporal():
 def fixed(stage):
     p = PRICES
     main = main_template(Stage=stage, **PARAMETERS)
-    nested = {name: nested_template(name, main) for name in ("network", "database", "worker", "watch")}
+    nested = {name: nested_template(name, main) for name in ("vpc", "network", "database", "worker", "watch")}
     sizes = main.document["Mappings"]["Sizes"][stage]
     task, instance = nested["worker"].properties("Worker"), nested["database"].properties("Instance")
     workers, processors, memory = sizes["LeastWorkers"], int(task["Cpu"]) / 1024, int(task["Memory"]) / 1024
     copies = 2 if instance["MultiAZ"] else 1
     hourly, storage = p[instance["DBInstanceClass"]], int(instance["AllocatedStorage"])
-    gateways = len(nested["network"].of_type("AWS::EC2::NatGateway"))
-    addresses = len(nested["network"].of_type("AWS::EC2::EIP"))
+    gateways = len(nested["vpc"].of_type("AWS::EC2::NatGateway"))
+    addresses = len(nested["vpc"].of_type("AWS::EC2::EIP"))
     endpoints = sum(
         each["VpcEndpointType"] == "Interface" for each in nested["network"].of_type("AWS::EC2::VPCEndpoint").values()
     )

@@ -13,7 +13,7 @@ from sam_transform import transform
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 ROOT = pathlib.Path(os.environ.get("TEMPLATES", PROJECT))
-FILES = ("template.yaml", *(f"infrastructure/{name}.yaml" for name in ("account", "network", "database", "worker", "watch", "watch-function")))
+FILES = ("template.yaml", *(f"infrastructure/{name}.yaml" for name in ("account", "vpc", "network", "database", "proxy", "worker", "watch", "watch-function")))
 STAGES = ("dev", "prod")
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:orderflow/name-AbCdEf"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"

@@ -8,7 +8,7 @@ import unittest
 
 from cloudformation import load
 from sam_transform import transform
-from templates import PROJECT, REQUIRED, ROOT, main_template
+from templates import PROJECT, REQUIRED, ROOT, main_template, transformed_template
 
 
 def methods(template):
@@ -73,6 +73,11 @@ class Domain(unittest.TestCase):
 
 
 class AccessLog(unittest.TestCase):
+    def test_address_of_a_caller_is_logged_only_on_request(self):
+        log = json.loads(main_template(LogAddresses="true").properties("Api")["AccessLogSetting"]["Format"])
+        self.assertEqual(log.pop("address"), "$context.identity.sourceIp")
+        self.assertEqual(log, json.loads(main_template().properties("Api")["AccessLogSetting"]["Format"]))
+
     def test_log_identifies_a_caller_without_personal_data(self):
         log = json.loads(main_template().properties("Api")["AccessLogSetting"]["Format"])
         self.assertEqual(log["key_id"], "$context.identity.apiKeyId")
@@ -90,3 +95,51 @@ class Responses(unittest.TestCase):
         for name, response in main_template().properties("Api")["GatewayResponses"].items():
             with self.subTest(name):
                 self.assertEqual(json.loads(response["ResponseTemplates"]["application/json"])["status"], response["StatusCode"])
+
+
+class Endpoint(unittest.TestCase):
+    PRIVATE = {"EndpointType": "PRIVATE", "VpcEndpointIds": "vpce-0a,vpce-0b"}
+
+    def api(self, **parameters):
+        """Returns the REST API after SAM's transform, as CloudFormation evaluates it."""
+        template = transformed_template(**parameters)
+        [api] = template.of_type("AWS::ApiGateway::RestApi").values()
+        return api
+
+    def test_api_is_regional_by_default(self):
+        api = self.api()
+        self.assertEqual(api["EndpointConfiguration"], {"Types": ["REGIONAL"]})
+        self.assertNotIn("Policy", api)
+
+    def test_private_api_admits_the_given_endpoints_only(self):
+        api = self.api(**self.PRIVATE)
+        self.assertEqual(api["EndpointConfiguration"], {"Types": ["PRIVATE"], "VpcEndpointIds": ["vpce-0a", "vpce-0b"]})
+        [statement] = api["Policy"]["Statement"]
+        self.assertEqual(statement["Effect"], "Allow")
+        self.assertEqual(statement["Condition"], {"StringEquals": {"aws:SourceVpce": ["vpce-0a", "vpce-0b"]}})
+
+    def test_default_address_is_disabled_only_on_request(self):
+        name = "x-amazon-apigateway-endpoint-configuration"
+        self.assertIs(self.api()["Body"][name]["disableExecuteApiEndpoint"], False)
+        self.assertIs(self.api(DisableExecuteApiEndpoint="true", **Domain.DOMAIN)["Body"][name]["disableExecuteApiEndpoint"], True)
+
+    def test_web_acl_inspects_the_stage(self):
+        acl = "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/shop/0a1b"
+        self.assertFalse(main_template().exists("Firewall"))
+        template = transformed_template(WebAclArn=acl)
+        [association] = template.of_type("AWS::WAFv2::WebACLAssociation").values()
+        self.assertEqual(association["WebACLArn"], acl)
+        [stage] = template.of_type("AWS::ApiGateway::Stage")
+        self.assertEqual(association["ResourceArn"], f"arn:aws:apigateway:eu-central-1::/restapis/Api/stages/{stage}")
+
+
+class SquareUrl(unittest.TestCase):
+    def url(self, **parameters):
+        return main_template(**parameters).properties("WebhookFunction")["Environment"]["Variables"]["WEBHOOK_URL_SQUARE"]
+
+    def test_domain_name_determines_the_url_before_the_first_deployment(self):
+        self.assertEqual(self.url(**Domain.DOMAIN), "https://api.example.com/webhooks/square")
+
+    def test_given_url_is_used(self):
+        self.assertEqual(self.url(WebhookUrlSquare="https://other/square", **Domain.DOMAIN), "https://other/square")
+        self.assertEqual(self.url(), "")

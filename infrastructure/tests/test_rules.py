@@ -38,6 +38,50 @@ class Rules(unittest.TestCase):
         self.assert_rejected("AlarmTopicArn", Stage="prod", AlarmTopicArn="")
         self.assert_accepted(Stage="dev", AlarmTopicArn="")
 
+    VPC = {"VpcId": "vpc-0a", "SubnetIds": "subnet-0a,subnet-0b"}
+    KEY = "arn:aws:kms:eu-west-1:123456789012:key/0a1b"
+    FUNCTIONS_ONLY = {"DeployBackend": "false", "DatabaseUrlSecretArn": SECRET}
+
+    def test_existing_network_excludes_options_of_an_own_one(self):
+        self.assert_accepted(**self.VPC)
+        self.assert_accepted(**self.VPC, **self.FUNCTIONS_ONLY)
+        self.assert_rejected("VpcId needs SubnetIds", VpcId="vpc-0a")
+        self.assert_rejected("SubnetIds needs VpcId", SubnetIds="subnet-0a,subnet-0b")
+        self.assert_rejected("Cidr", **self.VPC, Cidr="10.43.0.0/16")
+        self.assert_rejected("Zones", **self.VPC, Zones="eu-central-1a,eu-central-1b")
+        self.assert_rejected("FlowLogs", **self.VPC, FlowLogs="true")
+
+    def test_vpc_needs_two_subnets(self):
+        pattern = main_template().document["Parameters"]["SubnetIds"]["AllowedPattern"]
+        self.assertIsNone(re.fullmatch(pattern, "subnet-0a"))
+        self.assertIsNotNone(re.fullmatch(pattern, "subnet-0a,subnet-0b,subnet-0c"))
+
+    def test_endpoints_need_a_network(self):
+        service = "com.amazonaws.vpce.eu-central-1.vpce-svc-0a1b"
+        self.assert_accepted(TemporalEndpointService=service)
+        self.assert_accepted(TemporalEndpointService=service, ServiceEndpoints="true", **self.VPC, **self.FUNCTIONS_ONLY)
+        self.assert_rejected("TemporalEndpointService", TemporalEndpointService=service, **self.FUNCTIONS_ONLY)
+        self.assert_rejected("ServiceEndpoints", ServiceEndpoints="true", **self.FUNCTIONS_ONLY)
+
+    def test_options_of_the_database_need_a_backend(self):
+        for name, value in (("DatabaseProxy", "true"), ("BackupKeyArn", self.KEY), ("DatabaseKeyArn", self.KEY)):
+            with self.subTest(name):
+                self.assert_accepted(**{name: value})
+                self.assert_rejected(name, **{name: value}, **self.FUNCTIONS_ONLY)
+
+    def test_private_api_needs_endpoints_and_has_no_domain(self):
+        private = {"EndpointType": "PRIVATE", "VpcEndpointIds": "vpce-0a"}
+        domain = {"DomainName": "api.example.com", "CertificateArn": "arn"}
+        self.assert_accepted(**private)
+        self.assert_rejected("VpcEndpointIds", EndpointType="PRIVATE")
+        self.assert_rejected("EndpointType=PRIVATE", VpcEndpointIds="vpce-0a")
+        self.assert_rejected("DomainName", **private, **domain)
+
+    def test_default_address_is_disabled_only_with_a_domain(self):
+        self.assert_rejected("DomainName", DisableExecuteApiEndpoint="true")
+        self.assert_accepted(DisableExecuteApiEndpoint="true", DomainName="api.example.com", CertificateArn="arn")
+        self.assert_rejected("HostedZoneId needs DomainName", HostedZoneId="Z1")
+
 
 class Regions(unittest.TestCase):
     """The database's certificate authorities, infrastructure/certificates/rds.pem, have one root for each region."""

@@ -168,7 +168,7 @@ class Preflight(unittest.TestCase):
                 main = main_template(Stage=stage)
                 sizes = main.document["Mappings"]["Sizes"][stage]
                 units = int(nested_template("worker", main).properties("Worker")["Cpu"])
-                addresses = len(nested_template("network", main).of_type("AWS::EC2::EIP"))
+                addresses = len(nested_template("vpc", main).of_type("AWS::EC2::EIP"))
                 expected = (
                     f"{stage}) readers={sizes['Readers']} workers={sizes['MostWorkers']} percent={sizes['DeploymentPercent']} "
                     f"milliprocessors={units * 1000 // 1024} addresses={addresses} ;;"
