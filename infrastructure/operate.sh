@@ -6,7 +6,8 @@
 #   infrastructure/operate.sh orderflow stock set ABC123 100
 #
 # The task logs in to the database as the worker's user, without a password. CloudTrail records each call with its caller.
-# Commands that only call the API need no access to the network, so run them on your machine.
+# Commands that only call the API need no access to the network, so run them on your machine. The variable DATABASE_HOST
+# names another instance, such as a restored one, if the role of the task may log in to it.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 stack=$1
@@ -18,8 +19,13 @@ stack_output() {
 
 cluster=$(stack_output Cluster)
 network="awsvpcConfiguration={subnets=[$(stack_output PrivateSubnets)],securityGroups=[$(stack_output WorkerGroup)],assignPublicIp=DISABLED}"
-overrides=$(jq -cn --arg url "$(stack_output ApiUrl)" '{containerOverrides: [
-    {name: "operate", command: $ARGS.positional, environment: [{name: "ORDERFLOW_URL", value: $url}]}
+database=
+[ -z "${DATABASE_HOST:-}" ] || database="postgres://orderflow_worker@$DATABASE_HOST:5432/postgres?sslmode=verify-full&sslrootcert=/etc/ssl/certs/rds.pem"
+overrides=$(jq -cn --arg url "$(stack_output ApiUrl)" --arg database "$database" '{containerOverrides: [
+    {name: "operate", command: $ARGS.positional, environment: (
+        [{name: "ORDERFLOW_URL", value: $url}] +
+        if $database == "" then [] else [{name: "DATABASE_URL", value: $database}] end
+    )}
 ]}' --args -- "$@")
 task=$(aws ecs run-task --cluster "$cluster" --task-definition "$(stack_output OperateTask)" --launch-type FARGATE \
     --network-configuration "$network" --overrides "$overrides" --query 'tasks[0].taskArn' --output text)

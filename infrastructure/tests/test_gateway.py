@@ -119,9 +119,12 @@ class Endpoint(unittest.TestCase):
         self.assertEqual(statement["Condition"], {"StringEquals": {"aws:SourceVpce": ["vpce-0a", "vpce-0b"]}})
 
     def test_default_address_is_disabled_only_on_request(self):
-        name = "x-amazon-apigateway-endpoint-configuration"
-        self.assertIs(self.api()["Body"][name]["disableExecuteApiEndpoint"], False)
-        self.assertIs(self.api(DisableExecuteApiEndpoint="true", **Domain.DOMAIN)["Body"][name]["disableExecuteApiEndpoint"], True)
+        def disabled(**parameters):
+            [server] = self.api(**parameters)["Body"]["servers"]
+            return server["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"]
+
+        self.assertIs(disabled(), False)
+        self.assertIs(disabled(DisableExecuteApiEndpoint="true", **Domain.DOMAIN), True)
 
     def test_web_acl_inspects_the_stage(self):
         acl = "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/shop/0a1b"

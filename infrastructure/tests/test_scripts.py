@@ -1,8 +1,10 @@
 """The scripts of infrastructure/, with stubs of the programs that they call."""
 
 import json
+import os
 import re
 import unittest
+import unittest.mock
 
 from samcli.cli.types import CfnParameterOverridesType
 
@@ -207,6 +209,16 @@ class Operate(unittest.TestCase):
         self.assertIn("subnets=[subnet-a,subnet-b],securityGroups=[sg-worker],assignPublicIp=DISABLED", " ".join(call))
         self.assertTrue(result.output.endswith("one\ntwo\n"), result.output)
 
+    def test_other_instance_is_the_one_of_the_variable(self):
+        with unittest.mock.patch.dict(os.environ, {"DATABASE_HOST": "copy.example.com"}):
+            [call] = self.operate("verify").calls_of("aws", "ecs", "run-task")
+        [container] = json.loads(call[call.index("--overrides") + 1])["containerOverrides"]
+        variables = {each["name"]: each["value"] for each in container["environment"]}
+        # The same URL as that of the task definition, with another host.
+        [task] = nested_template("worker").properties("Operate")["ContainerDefinitions"]
+        [url] = [each["Value"] for each in task["Environment"] if each["Name"] == "DATABASE_URL"]
+        self.assertEqual(variables["DATABASE_URL"], url.replace("Database.Outputs.Host", "copy.example.com"))
+
     def test_log_stream_is_that_of_the_task_definition(self):
         [call] = self.operate("verify").calls_of("aws", "logs", "get-log-events")
         [container] = nested_template("worker").properties("Operate")["ContainerDefinitions"]
@@ -234,8 +246,124 @@ class Operate(unittest.TestCase):
 
     def test_scripts_use_existing_outputs_of_the_stack(self):
         outputs = set(document("template.yaml")["Outputs"]) | set(document("infrastructure/account.yaml")["Outputs"])
-        for name in ("operate.sh", "release.sh"):
+        for name in ("operate.sh", "release.sh", "rehearse-restore.sh"):
             text = (PROJECT / "infrastructure" / name).read_text()
             used = set(re.findall(r'stack_output (?:"\$stack" |orderflow-account )?([A-Z]\w+)', text))
-            self.assertGreater(len(used), 1)
+            self.assertGreater(len(used), 0)
             self.assertEqual(used - outputs, set())
+
+
+class RehearseRestore(unittest.TestCase):
+    COPY = "instance-rehearsal"
+    ORIGINAL = {
+        "DBInstanceClass": "db.m7g.large",
+        "AllocatedStorage": 100,
+        "LatestRestorableTime": "2026-11-21T09:25:00Z",
+        "DBSubnetGroup": {"DBSubnetGroupName": "subnets"},
+        "DBParameterGroups": [{"DBParameterGroupName": "parameters"}],
+        "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-database"}],
+    }
+    RESTORED = {
+        "DBInstanceArn": "arn:aws:rds:eu-central-1:123456789012:db:instance-rehearsal",
+        "DbiResourceId": "db-COPY",
+    }
+
+    def rehearse(self, *arguments, first=(), code="0"):
+        responses = [
+            *first,
+            (f"describe-db-instances --db-instance-identifier {self.COPY} --query", "copy.example.com", 0),
+            (f"describe-db-instances --db-instance-identifier {self.COPY}", "", 254),
+            ("describe-db-instances --db-instance-identifier instance", json.dumps(self.ORIGINAL), 0),
+            ("OutputKey=='Database'", "instance", 0),
+            ("OutputKey=='ApiUrl'", "https://api.example.com", 0),
+            ("--logical-resource-id Worker", "worker-stack", 0),
+            ("--logical-resource-id OperateRole", "operate-role", 0),
+            ("describe-db-snapshots", "newest", 0),
+            ("restore-db-instance", json.dumps(self.RESTORED), 0),
+            ("ecs run-task", Operate.TASK, 0),
+            ("get-log-events", '["ok  4711 orders"]', 0),
+            ("exitCode", code, 0),
+        ]
+        return run(script("rehearse-restore.sh"), ["orderflow", *arguments], responses)
+
+    def restores(self, result):
+        return [call for call in result.calls if call[:2] == ["aws", "rds"] and call[2].startswith("restore-")]
+
+    def assert_removed(self, result):
+        [deleted] = result.calls_of("aws", "rds", "delete-db-instance")
+        self.assertEqual(deleted[deleted.index("--db-instance-identifier") + 1], self.COPY)
+        self.assertIn("--skip-final-snapshot", deleted)
+        [policy] = result.calls_of("aws", "iam", "delete-role-policy")
+        self.assertIn("operate-role", policy)
+
+    def test_latest_moment_is_restored_verified_and_deleted(self):
+        result = self.rehearse()
+        self.assertEqual(result.status, 0, result.output)
+        [restore] = self.restores(result)
+        self.assertEqual(restore[2], "restore-db-instance-to-point-in-time")
+        self.assertIn("--use-latest-restorable-time", restore)
+        self.assertIn("ok  4711 orders", result.output)
+        self.assertRegex(result.output, r"100 GiB: restored in \d+\.\d minutes, verified in \d+\.\d minutes")
+        self.assertEqual(result.calls_of("aws", "rds", "wait", "db-instance-available")[0][-1], self.COPY)
+        self.assert_removed(result)
+
+    def test_copy_has_the_network_and_the_login_of_the_original(self):
+        [restore] = self.restores(self.rehearse())
+        for option, value in [
+            ("--db-subnet-group-name", "subnets"),
+            ("--vpc-security-group-ids", "sg-database"),
+            ("--db-parameter-group-name", "parameters"),
+            ("--db-instance-class", "db.m7g.large"),
+        ]:
+            self.assertEqual(restore[restore.index(option) + 1], value)
+        # Without this option, a deletion would be refused.
+        self.assertIn("--no-deletion-protection", restore)
+        self.assertIn("--enable-iam-database-authentication", restore)
+        self.assertIn("--no-publicly-accessible", restore)
+
+    def test_other_sources(self):
+        for source, option, value in [
+            ("2026-11-21T09:30:00Z", "--restore-time", "2026-11-21T09:30:00Z"),
+            ("snapshot", "--db-snapshot-identifier", "newest"),
+            ("before-release-42", "--db-snapshot-identifier", "before-release-42"),
+        ]:
+            with self.subTest(source):
+                [restore] = self.restores(self.rehearse(source))
+                self.assertEqual(restore[restore.index(option) + 1], value)
+
+    def test_login_is_allowed_for_the_copy_only_and_for_the_rehearsal_only(self):
+        result = self.rehearse()
+        [call] = result.calls_of("aws", "iam", "put-role-policy")
+        [statement] = json.loads(call[call.index("--policy-document") + 1])["Statement"]
+        self.assertEqual(statement["Action"], "rds-db:connect")
+        self.assertEqual(statement["Resource"], "arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-COPY/orderflow_worker")
+        self.assert_removed(result)
+
+    def test_verification_reads_the_copy(self):
+        [call] = self.rehearse().calls_of("aws", "ecs", "run-task")
+        [container] = json.loads(call[call.index("--overrides") + 1])["containerOverrides"]
+        self.assertEqual(container["command"], ["verify"])
+        self.assertIn("@copy.example.com:5432/", str(container["environment"]))
+
+    def test_failed_verification_fails_and_deletes_the_copy(self):
+        result = self.rehearse(code="1")
+        self.assertEqual(result.status, 1)
+        self.assertNotIn("restored in", result.output)
+        self.assert_removed(result)
+
+    def test_refused_login_permission_deletes_the_copy(self):
+        result = self.rehearse(first=[("put-role-policy", "AccessDenied", 254)])
+        self.assertNotEqual(result.status, 0)
+        self.assert_removed(result)
+
+    def test_refused_restore_deletes_nothing(self):
+        result = self.rehearse(first=[("restore-db-instance", "", 254)])
+        self.assertNotEqual(result.status, 0)
+        self.assertEqual(result.calls_of("aws", "rds", "delete-db-instance"), [])
+
+    def test_copy_that_exists_is_not_touched(self):
+        result = self.rehearse(first=[(f"describe-db-instances --db-instance-identifier {self.COPY}", "", 0)])
+        self.assertEqual(result.status, 1)
+        self.assertIn("exists already", result.output)
+        self.assertEqual(self.restores(result), [])
+        self.assertEqual(result.calls_of("aws", "rds", "delete-db-instance"), [])
