@@ -31,7 +31,7 @@ UNPROVEN = """A pass does not prove, because the emulator lacks or ignores it:
   - the deletion policies of nested stacks
   - the return of a nested stack to its previous task definition: MiniStack registers an equal one"""
 
-ecs, rds, s3, logs = (boto3.client(name) for name in ("ecs", "rds", "s3", "logs"))
+ecs, rds, s3, logs, ec2 = (boto3.client(name) for name in ("ecs", "rds", "s3", "logs", "ec2"))
 functions, alarms = boto3.client("lambda"), boto3.client("cloudwatch")
 
 
@@ -226,6 +226,46 @@ def rehearse_deletion(stack):
     expect("active clusters", [each["clusterName"] for each in clusters if each["status"] == "ACTIVE"], [])
 
 
+def rehearse_existing_network(url, parameters, tasks, tag):
+    """Deploys into a VPC that another team owns: everything, then functions only."""
+    step("an existing network")
+    vpc = ec2.create_vpc(CidrBlock="10.50.0.0/16")["Vpc"]["VpcId"]
+    blocks = {"10.50.1.0/24": "us-east-1a", "10.50.2.0/24": "us-east-1b"}
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for block, zone in blocks.items()
+    ]
+    before = {each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]}
+    network = {"VpcId": vpc, "SubnetIds": ",".join(subnets), "ServiceEndpoints": "true", "ImageTag": tag}
+    stack = Stack(f"{STACK}-existing")
+    tasks.failing = set()
+    stack.create(url, parameters | network)
+    expect("new networks", {each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]} - before, set())
+    placed = worker_service(stack.nested("Worker"))["networkConfiguration"]["awsvpcConfiguration"]["subnets"]
+    expect("subnets of the workers", placed, subnets)
+    group = find_database(stack)["DBSubnetGroup"]
+    expect("subnets of the database", sorted(each["SubnetIdentifier"] for each in group["Subnets"]), sorted(subnets))
+    endpoints = ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["VpcEndpoints"]
+    expect("endpoints", len(endpoints), 4)
+    check_groups(stack, vpc)
+    stack.delete()
+
+    step("functions only, in an existing network")
+    functions_only = {"DeployBackend": "false", "DatabaseUrlSecretArn": create_secret("database")}
+    stack = Stack(f"{STACK}-functions")
+    stack.create(url, parameters | network | functions_only)
+    check_groups(stack, vpc)
+    stack.delete()
+    expect("networks that remain", {each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]}, before)
+
+
+def check_groups(stack, vpc):
+    """Expects that the security groups of the functions are in the VPC."""
+    for name in ("FunctionsGroup", "ReadersGroup"):
+        [group] = ec2.describe_security_groups(GroupIds=[stack.output(name)])["SecurityGroups"]
+        expect(f"network of {name}", group["VpcId"], vpc)
+
+
 def expect_log_group(name):
     groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     expect("log groups that remain", [each["logGroupName"] for each in groups], [name])
@@ -255,6 +295,7 @@ def deploy(template):
         rehearse_rollback(stack, templates, tasks, "release-3")
         rehearse_snapshot(stack, templates)
         rehearse_deletion(stack)
+        rehearse_existing_network(url, parameters, tasks, "release-1")
     print(UNPROVEN)
 
 

@@ -24,6 +24,13 @@ def outgoing(template, group):
     return {(int(rule["FromPort"]), rule.get("CidrIp") or str(rule["DestinationSecurityGroupId"])) for rule in rules}
 
 
+def admitted(template, group, port):
+    """Returns the security groups whose connections to a port a security group admits."""
+    inline = template.properties(group).get("SecurityGroupIngress", [])
+    separate = [rule for rule in template.of_type("AWS::EC2::SecurityGroupIngress").values() if rule["GroupId"] == group]
+    return {rule["SourceSecurityGroupId"] for rule in inline + separate if rule["FromPort"] == port}
+
+
 class Zones(unittest.TestCase):
     def zones(self, **parameters):
         vpc = nested_template("vpc", main_template(**parameters))
@@ -169,6 +176,12 @@ class Endpoints(unittest.TestCase):
         self.assertEqual(statement["Resource"], "arn:aws:s3:::prod-eu-central-1-starport-layer-bucket/*")
 
 
+    def test_endpoints_admit_functions_and_worker(self):
+        self.assertEqual(admitted(network(Stage="prod"), "EndpointsGroup", 443), {"FunctionsGroup", "WorkerGroup"})
+        functions_only = network(ServiceEndpoints="true", **EXISTING, **FUNCTIONS_ONLY)
+        self.assertEqual(admitted(functions_only, "EndpointsGroup", 443), {"FunctionsGroup"})
+
+
 class OutgoingConnections(unittest.TestCase):
     ANY = "0.0.0.0/0"
 
@@ -193,8 +206,7 @@ class OutgoingConnections(unittest.TestCase):
         template = network(Stage="prod")
         reaching = {name for name in template.of_type("AWS::EC2::SecurityGroup") if (5432, "DatabaseGroup") in outgoing(template, name)}
         self.assertEqual(reaching, {"WorkerGroup", "ReadersGroup"})
-        admitted = {rule["SourceSecurityGroupId"] for rule in template.of_type("AWS::EC2::SecurityGroupIngress").values()}
-        self.assertEqual(admitted, {"WorkerGroup", "ReadersGroup"})
+        self.assertEqual(admitted(template, "DatabaseGroup", 5432), {"WorkerGroup", "ReadersGroup"})
 
 
 class PrivateLink(unittest.TestCase):
@@ -207,8 +219,7 @@ class PrivateLink(unittest.TestCase):
                 allowed = outgoing(template, group)
                 self.assertIn((7233, "TemporalEndpointGroup"), allowed)
                 self.assertNotIn((7233, "0.0.0.0/0"), allowed)
-        sources = {rule["SourceSecurityGroupId"] for rule in template.properties("TemporalEndpointGroup")["SecurityGroupIngress"]}
-        self.assertEqual(sources, {"FunctionsGroup", "WorkerGroup"})
+        self.assertEqual(admitted(template, "TemporalEndpointGroup", "7233"), {"FunctionsGroup", "WorkerGroup"})
 
     def test_name_of_the_address_resolves_to_the_endpoint(self):
         # So programs keep the address, and verify the public certificate.
