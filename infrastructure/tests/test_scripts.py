@@ -9,7 +9,7 @@ import unittest.mock
 from samcli.cli.types import CfnParameterOverridesType
 
 from stubs import run
-from templates import PROJECT, document, main_template, nested_template
+from templates import PROJECT, alarms, document, main_template, nested_template, read
 
 COMMIT = "0123456789ab"
 ROLES = {"dev": f"dev-{COMMIT}", "prod": f"release-{COMMIT}"}
@@ -251,6 +251,34 @@ class Operate(unittest.TestCase):
             used = set(re.findall(r'stack_output (?:"\$stack" |orderflow-account )?([A-Z]\w+)', text))
             self.assertGreater(len(used), 0)
             self.assertEqual(used - outputs, set())
+
+
+class Pages(unittest.TestCase):
+    """Commands on the pages for operators."""
+
+    PAGES = ("runbook", "deploy", "game-days", "disaster-recovery", "backup-and-recovery", "security")
+
+    def test_outputs_of_the_stack_exist(self):
+        outputs = set(document("template.yaml")["Outputs"])
+        for page in self.PAGES:
+            with self.subTest(page):
+                used = set(re.findall(r"\$\(out (\w+)", read(f"docs/{page}.md")))
+                self.assertEqual(used - outputs, set())
+
+    def test_parameters_in_code_spans_exist(self):
+        parameters = set(document("template.yaml")["Parameters"]) | set(document("infrastructure/account.yaml")["Parameters"])
+        for page in self.PAGES:
+            with self.subTest(page):
+                used = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)=", read(f"docs/{page}.md")))
+                self.assertEqual(used - parameters, set())
+
+    def test_game_days_expect_alarms_that_exist(self):
+        expected = set(re.findall(r"\[([A-Z][^]]+)\]\(runbook\.md#", read("docs/game-days.md").replace("\n", " ")))
+        expected = {" ".join(name.split()) for name in expected}
+        names = {re.sub(r" \(.+\)$", "", alarm["AlarmName"].split(": ", 1)[1]) for alarm in alarms(main_template())}
+        procedures = {"Temporal's key or certificate"}
+        self.assertGreater(len(expected), 6)
+        self.assertEqual(expected - names - procedures, set())
 
 
 class RehearseRestore(unittest.TestCase):
