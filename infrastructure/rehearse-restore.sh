@@ -33,7 +33,8 @@ minutes_since() {
 
 database=$(stack_output Database)
 [ -n "$database" ] || fail "stack $stack: it has no database; it was deployed with DeployBackend=false"
-copy=$database-rehearsal
+# A name has at most 63 characters and no two hyphens in a row. The end of the original's name makes it unique.
+copy=rehearsal-$(tail -c 50 <<<"$database" | sed 's/^-*//')
 if aws rds describe-db-instances --db-instance-identifier "$copy" >/dev/null 2>&1; then
     fail "instance $copy: it exists already; delete it if no rehearsal is running: aws rds delete-db-instance --skip-final-snapshot --db-instance-identifier $copy"
 fi

@@ -285,6 +285,11 @@ class Proxy(unittest.TestCase):
         self.assertEqual(proxy.properties("Logs")["LogGroupName"], f"/aws/rds/proxy/{proxy.properties('Proxy')['DBProxyName']}")
         self.assertEqual(proxy.resources["Proxy"]["DependsOn"], "Logs")
 
+    def test_name_is_valid_and_independent_of_the_instance(self):
+        # A restore replaces the instance, and must not replace the proxy.
+        name = nested_template("proxy", self.main()).properties("Proxy")["DBProxyName"]
+        self.assertEqual(name, "orderflow-readers-0a1b2c3d")
+
     def test_group_of_the_proxy_connects_readers_and_database(self):
         proxy = nested_template("proxy", self.main())
         group = proxy.properties("Group")

@@ -170,10 +170,27 @@ class Endpoints(unittest.TestCase):
                 with self.subTest(name):
                     self.assertEqual(statement["Condition"], {"StringEquals": {"aws:PrincipalAccount": "123456789012"}})
 
-    def test_endpoint_of_s3_admits_the_layers_of_images_only(self):
-        [statement] = nested_template("vpc").properties("S3Endpoint")["PolicyDocument"]["Statement"]
-        self.assertEqual(statement["Action"], "s3:GetObject")
-        self.assertEqual(statement["Resource"], "arn:aws:s3:::prod-eu-central-1-starport-layer-bucket/*")
+    def test_endpoint_of_s3_admits_images_and_custom_resources_only(self):
+        statements = nested_template("vpc").properties("S3Endpoint")["PolicyDocument"]["Statement"]
+        self.assertEqual(
+            {each["Action"]: each["Resource"] for each in statements},
+            {
+                "s3:GetObject": "arn:aws:s3:::prod-eu-central-1-starport-layer-bucket/*",
+                "s3:PutObject": "arn:aws:s3:::cloudformation-custom-resource-response-eucentral1/*",
+            },
+        )
+
+    def test_function_of_a_custom_resource_can_respond(self):
+        # It responds to CloudFormation by S3, which only the group of the worker reaches in production.
+        main = main_template(Stage="prod")
+        examined = 0
+        for template in (main, nested_template("worker", main)):
+            for resource in template.of_type("AWS::CloudFormation::CustomResource").values():
+                function = template.properties(str(resource["ServiceToken"]).split(".")[0])
+                groups = function.get("VpcConfig", {}).get("SecurityGroupIds", [])
+                self.assertTrue(not groups or "Network.Outputs.WorkerGroup" in groups, groups)
+                examined += 1
+        self.assertGreater(examined, 0)
 
 
     def test_endpoints_admit_functions_and_worker(self):

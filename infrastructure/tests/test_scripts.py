@@ -282,7 +282,7 @@ class Pages(unittest.TestCase):
 
 
 class RehearseRestore(unittest.TestCase):
-    COPY = "instance-rehearsal"
+    COPY = "rehearsal-instance"
     ORIGINAL = {
         "DBInstanceClass": "db.m7g.large",
         "AllocatedStorage": 100,
@@ -292,7 +292,7 @@ class RehearseRestore(unittest.TestCase):
         "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-database"}],
     }
     RESTORED = {
-        "DBInstanceArn": "arn:aws:rds:eu-central-1:123456789012:db:instance-rehearsal",
+        "DBInstanceArn": "arn:aws:rds:eu-central-1:123456789012:db:rehearsal-instance",
         "DbiResourceId": "db-COPY",
     }
 
@@ -348,6 +348,17 @@ class RehearseRestore(unittest.TestCase):
         self.assertIn("--no-deletion-protection", restore)
         self.assertIn("--enable-iam-database-authentication", restore)
         self.assertIn("--no-publicly-accessible", restore)
+
+    def test_name_of_the_copy_of_a_long_name_is_valid(self):
+        # CloudFormation's names have up to 63 characters, which is also the limit of RDS.
+        name = "orderflow-dev-database-1oi0yf3vstaqb-instance-kqtfz8fzvqdt-abcd"
+        original = json.dumps(self.ORIGINAL)
+        missing = ("--db-instance-identifier rehearsal-", "", 254)
+        result = self.rehearse(first=[("OutputKey=='Database'", name, 0), (f"identifier {name} --query", original, 0), missing])
+        [restore] = self.restores(result)
+        copy = restore[restore.index("--target-db-instance-identifier") + 1]
+        self.assertRegex(copy, r"^[a-z](-?[a-z0-9])+$")
+        self.assertLessEqual(len(copy), 63)
 
     def test_other_sources(self):
         for source, option, value in [
