@@ -1,5 +1,6 @@
 """The scripts of infrastructure/, with stubs of the programs that they call."""
 
+import functools
 import json
 import os
 import re
@@ -296,18 +297,20 @@ class RehearseRestore(unittest.TestCase):
         "DbiResourceId": "db-COPY",
     }
 
-    def rehearse(self, *arguments, first=(), code="0"):
+    @classmethod
+    @functools.cache
+    def rehearse(cls, *arguments, first=(), code="0"):
         responses = [
             *first,
-            (f"describe-db-instances --db-instance-identifier {self.COPY} --query", "copy.example.com", 0),
-            (f"describe-db-instances --db-instance-identifier {self.COPY}", "", 254),
-            ("describe-db-instances --db-instance-identifier instance", json.dumps(self.ORIGINAL), 0),
+            (f"describe-db-instances --db-instance-identifier {cls.COPY} --query", "copy.example.com", 0),
+            (f"describe-db-instances --db-instance-identifier {cls.COPY}", "", 254),
+            ("describe-db-instances --db-instance-identifier instance", json.dumps(cls.ORIGINAL), 0),
             ("OutputKey=='Database'", "instance", 0),
             ("OutputKey=='ApiUrl'", "https://api.example.com", 0),
             ("--logical-resource-id Worker", "worker-stack", 0),
             ("--logical-resource-id OperateRole", "operate-role", 0),
             ("describe-db-snapshots", "newest", 0),
-            ("restore-db-instance", json.dumps(self.RESTORED), 0),
+            ("restore-db-instance", json.dumps(cls.RESTORED), 0),
             ("ecs run-task", Operate.TASK, 0),
             ("get-log-events", '["ok  4711 orders"]', 0),
             ("exitCode", code, 0),
@@ -354,7 +357,7 @@ class RehearseRestore(unittest.TestCase):
         name = "orderflow-dev-database-1oi0yf3vstaqb-instance-kqtfz8fzvqdt-abcd"
         original = json.dumps(self.ORIGINAL)
         missing = ("--db-instance-identifier rehearsal-", "", 254)
-        result = self.rehearse(first=[("OutputKey=='Database'", name, 0), (f"identifier {name} --query", original, 0), missing])
+        result = self.rehearse(first=(("OutputKey=='Database'", name, 0), (f"identifier {name} --query", original, 0), missing))
         [restore] = self.restores(result)
         copy = restore[restore.index("--target-db-instance-identifier") + 1]
         self.assertRegex(copy, r"^[a-z](-?[a-z0-9])+$")
@@ -391,17 +394,17 @@ class RehearseRestore(unittest.TestCase):
         self.assert_removed(result)
 
     def test_refused_login_permission_deletes_the_copy(self):
-        result = self.rehearse(first=[("put-role-policy", "AccessDenied", 254)])
+        result = self.rehearse(first=(("put-role-policy", "AccessDenied", 254),))
         self.assertNotEqual(result.status, 0)
         self.assert_removed(result)
 
     def test_refused_restore_deletes_nothing(self):
-        result = self.rehearse(first=[("restore-db-instance", "", 254)])
+        result = self.rehearse(first=(("restore-db-instance", "", 254),))
         self.assertNotEqual(result.status, 0)
         self.assertEqual(result.calls_of("aws", "rds", "delete-db-instance"), [])
 
     def test_copy_that_exists_is_not_touched(self):
-        result = self.rehearse(first=[(f"describe-db-instances --db-instance-identifier {self.COPY}", "", 0)])
+        result = self.rehearse(first=((f"describe-db-instances --db-instance-identifier {self.COPY}", "", 0),))
         self.assertEqual(result.status, 1)
         self.assertIn("exists already", result.output)
         self.assertEqual(self.restores(result), [])
