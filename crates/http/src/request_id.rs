@@ -36,6 +36,17 @@ pub(crate) fn caller_request_id(headers: &HeaderMap) -> Option<&str> {
         .filter(|id| is_safe_to_log(id))
 }
 
+/// Returns the id that Lambda gives to the request in X-Ray.
+///
+/// A trace with this id exists only if X-Ray records the request.
+pub(crate) fn xray_trace_id(request: &Request) -> Option<&str> {
+    let header = request.lambda_context_ref()?.xray_trace_id.as_deref()?;
+    header
+        .split(';')
+        .find_map(|part| part.strip_prefix("Root="))
+        .filter(|id| is_safe_to_log(id))
+}
+
 /// Returns a new request id, as a gateway gives one to each request.
 pub fn new_request_id() -> String {
     format!("{:032x}", rand::random::<u128>())
@@ -48,7 +59,7 @@ fn is_safe_to_log(id: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use lambda_http::Body;
+    use lambda_http::{Body, Context};
 
     use super::*;
 
@@ -80,5 +91,23 @@ mod tests {
             assert_eq!(request_id(&request), expected);
             assert_eq!(caller_request_id(request.headers()), Some("mine"));
         }
+    }
+
+    #[test]
+    fn id_in_xray_is_the_root_of_lambdas_header() {
+        let id = |header: &str| {
+            let mut context = Context::default();
+            context.xray_trace_id = Some(header.to_owned());
+            let request = Request::new(Body::Empty).with_lambda_context(context);
+            xray_trace_id(&request).map(str::to_owned)
+        };
+        let root = "1-5bef4de7-ad49b0e87f6ef6c87fc2e700";
+        let rest = "Parent=9a9197af755a6419;Sampled=0;Lineage=1:a87bd80c:0";
+        assert_eq!(id(&format!("Root={root};{rest}")).as_deref(), Some(root));
+        assert_eq!(id(&format!("Self=1-a;Root={root}")).as_deref(), Some(root));
+        for bad in ["", rest, "Root=", "Root=a\nb"] {
+            assert_eq!(id(bad), None, "{bad:?}");
+        }
+        assert_eq!(xray_trace_id(&Request::new(Body::Empty)), None);
     }
 }

@@ -57,6 +57,7 @@ where
     let caller_request_id = request_id::caller_request_id(request.headers())
         .filter(|id| *id != request_id)
         .map(str::to_owned);
+    let xray_trace_id = request_id::xray_trace_id(&request).map(str::to_owned);
     let caller_trace = trace::caller_context(request.headers());
     let span = match &found {
         Ok((found, _)) if caller_trace.is_some() || trace::is_root(found) => {
@@ -112,6 +113,7 @@ where
         request_id: &request_id,
         caller_request_id: caller_request_id.as_deref(),
         trace_id: trace_id.as_deref(),
+        xray_trace_id: xray_trace_id.as_deref(),
         caller: caller.as_deref(),
         steps: &steps,
         duration,
@@ -190,6 +192,7 @@ struct LogLine<'a> {
     request_id: &'a str,
     caller_request_id: Option<&'a str>,
     trace_id: Option<&'a str>,
+    xray_trace_id: Option<&'a str>,
     caller: Option<&'a str>,
     steps: &'a Steps,
     duration: Duration,
@@ -203,6 +206,7 @@ impl LogLine<'_> {
             request_id,
             caller_request_id,
             trace_id,
+            xray_trace_id,
             caller,
             steps,
             duration,
@@ -230,7 +234,7 @@ impl LogLine<'_> {
             ($level:ident $(, $more:tt = $value:expr)*) => {
                 tracing::$level!(
                     %method, route, status, duration_ms, auth_ms, parse_ms, temporal_ms, database_ms, caller,
-                    $($more = $value,)* request_id, caller_request_id, trace_id,
+                    $($more = $value,)* request_id, caller_request_id, trace_id, xray_trace_id,
                     "{method} {route} {status} in {duration_ms:.1} ms{spent}"
                 )
             };
