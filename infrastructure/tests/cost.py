@@ -34,6 +34,7 @@ PRICES = {
     "request million": 0.20,
     "function GB second": 0.0000133334,
     "trace million": 5.00,
+    "sample million": 0.09,
     "action million": 50.00,
     "active GB hour": 0.042,
     "retained GB hour": 0.00105,
@@ -48,6 +49,11 @@ ACTIONS = 13
 ACTIVE_GB = 0.67
 RETAINED_GB = 20
 CONTAINER_INSIGHTS = 29
+# What a collector sends in a minute, measured by infrastructure/collector/check.sh and rounded up: metrics of CloudWatch,
+# bytes of log of one worker, series of one worker.
+COLLECTOR_METRICS = 40
+COLLECTOR_LOG_BYTES = 20_000
+COLLECTOR_SERIES = 1_800
 TARGET_TRACKING_ALARMS = 4
 DATABASE_LOGS_GB = 1
 PARAMETERS = {
@@ -75,16 +81,57 @@ def business_actions(millions):
 def per_order():
     p = PRICES
     requests = MILLION_ORDERS * REQUESTS
-    traces = (2_628_000 + 0.05 * (requests * 1_000_000 - 2_628_000)) / 1_000_000
     function_seconds = requests * 1_000_000 * 0.05 * 0.25
     return [
         ("API Gateway, REST", f"{requests} M requests × {p['gateway million']:.2f} per million", requests * p["gateway million"]),
         ("Lambda, requests", f"{requests} M × {p['request million']:.2f}", requests * p["request million"]),
         ("Lambda, time (arm64)", f"{requests} M × 0.05 s × 0.25 GB × {p['function GB second']:.10f}", function_seconds * p["function GB second"]),
         ("CloudWatch Logs", f"1 M × 7.6 KB = 7.6 GB × {p['log GB']:.2f}", 7.6 * p["log GB"]),
-        ("X-Ray", f"{traces:.4f} M traces × {p['trace million']:.2f} per million", traces * p["trace million"]),
         ("NAT gateway, data", f"60 GB × {p['NAT GB']}", 60 * p["NAT GB"]),
         ("traffic between zones", f"10 GB × {p['zone GB']}", 10 * p["zone GB"]),
+    ]
+
+
+def tracing():
+    p = PRICES
+    requests = MILLION_ORDERS * REQUESTS
+    traces = (2_628_000 + 0.05 * (requests * 1_000_000 - 2_628_000)) / 1_000_000
+    return [("X-Ray", f"{traces:.4f} M traces × {p['trace million']:.2f} per million", traces * p["trace million"])]
+
+
+def to_xray():
+    """Returns the highest price of the traces of a collector: each request of an order begins one at most."""
+    p = PRICES
+    requests = MILLION_ORDERS * REQUESTS
+    return ("X-Ray, at most", f"{requests} M traces × {p['trace million']:.2f} per million", requests * p["trace million"])
+
+
+def to_cloudwatch():
+    p = PRICES
+    workers, minutes = main_template(Stage="prod").document["Mappings"]["Sizes"]["prod"]["LeastWorkers"], HOURS * 60
+    size = workers * minutes * COLLECTOR_LOG_BYTES / 1_000_000_000
+    return [
+        ("metrics", f"{COLLECTOR_METRICS} × {p['metric']:.2f}", COLLECTOR_METRICS * p["metric"]),
+        (
+            "logs that contain the metrics",
+            f"{workers} × {minutes} × {COLLECTOR_LOG_BYTES / 1000:g} KB = {size:.1f} GB × {p['log GB']:.2f}",
+            size * p["log GB"],
+        ),
+        to_xray(),
+    ]
+
+
+def to_prometheus():
+    p = PRICES
+    workers, minutes = main_template(Stage="prod").document["Mappings"]["Sizes"]["prod"]["LeastWorkers"], HOURS * 60
+    samples = workers * minutes * COLLECTOR_SERIES / 1_000_000
+    return [
+        (
+            "samples",
+            f"{workers} × {minutes} × {COLLECTOR_SERIES} = {samples:.0f} M × {p['sample million']:.2f} per million",
+            samples * p["sample million"],
+        ),
+        to_xray(),
     ]
 
 
@@ -167,6 +214,9 @@ def tables():
         "temporal": table(temporal(), total=False),
         "fixed prod": table(fixed("prod")),
         "fixed dev": table(fixed("dev")),
+        "tracing": table(tracing(), total=False),
+        "cloudwatch": table(to_cloudwatch()),
+        "prometheus": table(to_prometheus()),
     }
 
 
