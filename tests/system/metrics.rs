@@ -141,8 +141,8 @@ async fn failures_and_retries_are_counted() {
     monitoring_files_use_existing_metrics(&harness).await;
 }
 
-/// Checks the names of the metrics in the alerts and in the dashboard. The harness has an order that
-/// failed, and activities that were repeated.
+/// Checks the names of the metrics in the alerts, in the dashboard and in the collector's
+/// configuration. The harness has an order that failed, and activities that were repeated.
 async fn monitoring_files_use_existing_metrics(harness: &Harness) {
     harness.get("/orders/unknown").await.expect_status(404);
     let mut exposed = String::new();
@@ -150,8 +150,12 @@ async fn monitoring_files_use_existing_metrics(harness: &Harness) {
         exposed += &harness.read_metrics(url).await;
     }
     let known: BTreeSet<_> = metric_names(&exposed).collect();
-    for file in ["prometheus-alerts.yaml", "grafana-dashboard.json"] {
-        let path = format!("{}/../monitoring/{file}", env!("CARGO_MANIFEST_DIR"));
+    for file in [
+        "monitoring/prometheus-alerts.yaml",
+        "monitoring/grafana-dashboard.json",
+        "infrastructure/collector/cloudwatch.yaml",
+    ] {
+        let path = format!("{}/../{file}", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
         let names: BTreeSet<_> = metric_names(&text).collect();
         assert!(names.len() > 8, "{file}: {names:?}");
@@ -160,10 +164,11 @@ async fn monitoring_files_use_existing_metrics(harness: &Harness) {
     }
 }
 
-/// Returns the names of our metrics in a text, such as `orderflow_order_seconds_count`.
+/// Returns the names of metrics in a text, such as `orderflow_order_seconds_count`. The SDK's names
+/// begin with `temporal_`.
 fn metric_names(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
-        .filter(|word| word.starts_with("orderflow_"))
+        .filter(|word| word.starts_with("orderflow_") || word.starts_with("temporal_"))
 }
 
 #[tokio::test]
