@@ -161,6 +161,17 @@ def rehearse_update(stack, url, parameters, tasks, tag):
     check_database(stack, protected=True)
 
 
+def rehearse_collector(stack, url, parameters, tag):
+    step("an update that adds a collector to the workers, and one that removes it")
+    with_collector = f"{tag}-collector", "cloudwatch", ["worker", "collector"]
+    for image, destination, expected in (with_collector, (tag, "off", ["worker"])):
+        stack.update(url, parameters | {"ImageTag": image, "Collector": destination})
+        worker = stack.nested("Worker")
+        task = worker_service(worker)["taskDefinition"]
+        containers = ecs.describe_task_definition(taskDefinition=task)["taskDefinition"]["containerDefinitions"]
+        expect(f"containers with Collector={destination}", [each["name"] for each in containers], expected)
+
+
 def rehearse_failure(stack, url, parameters, tasks, tag, previous):
     step("an update whose migration fails")
     tasks.failing = {tag}
@@ -291,6 +302,7 @@ def deploy(template):
     with Tasks(int(os.environ["TASKS_PORT"]), ENDPOINT) as tasks:
         rehearse_creation(stack, url, parameters, tasks, "release-1")
         rehearse_update(stack, url, protected, tasks, "release-2")
+        rehearse_collector(stack, url, protected, "release-2")
         rehearse_failure(stack, url, protected, tasks, "release-3", previous="release-2")
         rehearse_rollback(stack, templates, tasks, "release-3")
         rehearse_snapshot(stack, templates)

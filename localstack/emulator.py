@@ -3,10 +3,12 @@
     wait               Waits until the emulator responds.
     secrets STACK      Creates the stack's secrets in Secrets Manager and prints their ARNs as shell variables.
     check STACK        Sends calls to the stack's REST API: an order to delivered, a signed webhook event, rejected calls.
+                       With --logs, also compares the calls with the logs of the functions.
     delete STACK       Deletes the stack and its secrets.
 """
 
 import base64
+import collections
 import hashlib
 import hmac
 import json
@@ -24,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"].rstrip("/")
 TIMEOUT_SECONDS = 60
+FUNCTIONS = ("Start", "Signal", "Query", "Events", "Webhook", "Web")
 
 ORDER = {
     "customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},
@@ -83,6 +86,8 @@ class Api:
         self.base = f"{self.host}/prod"
         # The header Location of the last response.
         self.location = None
+        # The gateway's id of each call, which the functions return.
+        self.request_ids = []
         self.key = read_secret(stack, "client-key")
 
     def call(self, method, path, body=None, headers=None, key=True, base=None):
@@ -96,10 +101,12 @@ class Api:
         request = urllib.request.Request((base or self.base) + path, data=body, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=35) as response:
-                status, content_type, text = response.status, response.headers.get("Content-Type", ""), response.read()
-                self.location = response.headers.get("Location")
+                status, found, text = response.status, response.headers, response.read()
+                self.location = found.get("Location")
         except urllib.error.HTTPError as error:
-            status, content_type, text = error.code, error.headers.get("Content-Type", ""), error.read()
+            status, found, text = error.code, error.headers, error.read()
+        content_type = found.get("Content-Type", "")
+        self.request_ids.append(found.get("X-Request-Id"))
         return status, (json.loads(text) if "json" in content_type else text.decode())
 
     def expect(self, expected, method, path, *arguments, code=None, **options):
@@ -158,7 +165,32 @@ def add_any_methods(stack):
     print(f"added {len(missing)} of {len(paths)} methods `ANY`, which the emulator had ignored")
 
 
-def check_api(stack):
+def function_lines(stack):
+    """Returns the log lines of all functions that are about a request."""
+    pages = boto3.client("logs").get_paginator("filter_log_events")
+    lines = []
+    for name in FUNCTIONS:
+        for page in pages.paginate(logGroupName=physical_id(stack, f"{name}Logs")):
+            lines += [event["message"] for event in page["events"] if '"request_id"' in event["message"]]
+    return [json.loads(line) for line in lines]
+
+
+def check_logs(stack, calls):
+    """Expects that each call has exactly one log line of a function, with the gateway's id of the call.
+
+    The access log of the gateway has the same id. Emulators write no access log.
+    """
+    end = time.time() + TIMEOUT_SECONDS
+    while len(lines := function_lines(stack)) < len(calls) and time.time() < end:
+        time.sleep(0.3)
+    logged = collections.Counter(line["request_id"] for line in lines if "duration_ms" in line)
+    expected = collections.Counter(calls)
+    if logged != expected or set(expected.values()) != {1}:
+        sys.exit(f"log lines without a call: {logged - expected}; calls without a log line: {expected - logged}")
+    print(f"{len(calls)} calls, and one log line for each")
+
+
+def check_api(stack, *options):
     add_any_methods(stack)
     api = Api(stack)
     api.expect(200, "GET", "/health", key=False)
@@ -197,6 +229,8 @@ def check_api(stack):
     api.expect(404, "POST", "/webhooks/stripe", body, headers, key=False, code="route_not_found")
     api.expect(200, "POST", "/webhooks/standard", body, headers, key=False)
     api.wait_for(path, "paid and shipped", lambda response: response["status"] == "shipped")
+    if "--logs" in options:
+        check_logs(stack, api.request_ids)
 
 
 def delete_stack(stack):
