@@ -49,8 +49,8 @@ ACTIONS = 13
 ACTIVE_GB = 0.67
 RETAINED_GB = 20
 CONTAINER_INSIGHTS = 29
-# What a collector sends in a minute, measured by infrastructure/collector/check.sh and rounded up: metrics of CloudWatch,
-# bytes of log of one worker, series of one worker.
+# Estimates of what a collector sends in a minute: metrics of CloudWatch, bytes of log of one worker, series of one worker.
+# infrastructure/collector/check.sh prints the numbers of a run.
 COLLECTOR_METRICS = 40
 COLLECTOR_LOG_BYTES = 20_000
 COLLECTOR_SERIES = 1_800
