@@ -7,8 +7,8 @@
 set -euo pipefail
 stage=${1:-}
 case $stage in
-    dev) readers=10 workers=1 percent=200 milliprocessors=500 addresses=1 ;;
-    prod) readers=40 workers=8 percent=150 milliprocessors=1000 addresses=2 ;;
+    dev) readers=10 others=35 workers=1 percent=200 milliprocessors=500 addresses=1 ;;
+    prod) readers=40 others=330 workers=8 percent=150 milliprocessors=1000 addresses=2 ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 esac
 shift
@@ -38,10 +38,10 @@ raise() {
     printf 'request it: aws service-quotas request-service-quota-increase --service-code %s --quota-code %s --desired-value %s' "$@"
 }
 
-# Lambda leaves at least 100 executions without a reservation, or rejects the reservation. Two functions have one.
+# Lambda leaves at least 100 executions without a reservation, or rejects the reservation. Each function has one.
 limit=$(aws lambda get-account-settings --query AccountLimit.ConcurrentExecutions --output text)
-check_at_least "concurrent Lambda executions" "$limit" $((2 * readers + 100)) \
-    "$(raise lambda L-B99A9384 1000), or deploy with Readers=0 until it is granted"
+check_at_least "concurrent Lambda executions" "$limit" $((2 * readers + others + 100)) \
+    "$(raise lambda L-B99A9384 1000), or deploy with Readers=0 StartConcurrency=0 SignalConcurrency=0 WebhookConcurrency=0 WebConcurrency=0 until it is granted"
 # The workers during a deployment, and one task each for migrations and an operator.
 processors=$(((workers * percent / 100 * milliprocessors + 500 + 999) / 1000))
 check_at_least "Fargate processors" "$(quota fargate L-3032A538)" "$processors" "$(raise fargate L-3032A538 "$processors")"

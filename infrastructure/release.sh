@@ -27,6 +27,7 @@ fail() {
 
 for argument in "$@"; do
     case $argument in
+        ReleaseId=*) fail "$argument: the script computes the id; omit ReleaseId" ;;
         ImageTag=*) fail "$argument: the tag is made of the commit; check out the commit of the release and omit ImageTag" ;;
         ?*=*) ;;
         *) fail "$argument: not a parameter; use NAME=VALUE" ;;
@@ -91,9 +92,11 @@ quote() {
 }
 
 deploy() {
-    local quoted
+    local quoted id
     mapfile -t quoted < <(quote "${parameters[@]}" "$@" "ImageTag=$tag")
-    sam deploy --config-env "$configuration" --parameter-overrides "${quoted[@]}"
+    # SAM publishes a version of the functions when this id changes.
+    id=$(printf '%s\n' "$template" "${quoted[@]}" | sha256sum | cut -c 1-64)
+    sam deploy --config-env "$configuration" --parameter-overrides "${quoted[@]}" "ReleaseId=\"$id\""
 }
 
 status=$(aws cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus' --output text 2>/dev/null) || status=missing
@@ -146,7 +149,7 @@ image=$(aws ecs describe-task-definition --task-definition "$task" --query 'task
 for name in Start Signal Query Events Webhook Web; do
     function=$(aws cloudformation describe-stack-resource --stack-name "$stack" --logical-resource-id "${name}Function" \
         --query StackResourceDetail.PhysicalResourceId --output text)
-    release=$(aws lambda get-function-configuration --function-name "$function" --query Environment.Variables.RELEASE --output text)
+    release=$(aws lambda get-function-configuration --function-name "$function" --qualifier live --query Environment.Variables.RELEASE --output text)
     [ "${release%%/*}" = "$tag" ] || fail "function $name: it is of release $release instead of $tag; repeat the release"
 done
 step "done: functions and worker are of $tag"

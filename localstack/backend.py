@@ -5,6 +5,8 @@
     deploy TEMPLATE       Creates, updates, rolls back and deletes stacks of the packaged template.
 """
 
+import hashlib
+import json
 import os
 import pathlib
 import platform
@@ -23,6 +25,7 @@ FUNCTIONS = [f"{name}Function" for name in ("Start", "Signal", "Query", "Events"
 UNPROVEN = """A pass does not prove, because the emulator lacks or ignores it:
   - the permissions of the roles, and whether ECS may assume them
   - quotas, rates, time-outs and the reserved concurrency of functions
+  - gradual rollouts and alarms: it has no CodeDeploy, evaluates no alarm and lacks alarms on an expression
   - deletion protection, termination protection and the stack policy
   - real images, programs, health checks and the circuit breaker of ECS, which has no container to watch
   - the subnets and security groups of the functions, which it drops
@@ -59,8 +62,13 @@ def check_release(stack, tag):
     expect("image of the service", image_tag(worker_service(worker)["taskDefinition"]), tag)
     expect("image of the migrations", image_tag(worker.output("MigrateTask")), tag)
     for name in FUNCTIONS:
-        found = functions.get_function_configuration(FunctionName=stack.resource(name))
+        function = stack.resource(name)
+        found = functions.get_function_configuration(FunctionName=function, Qualifier="live")
         expect(f"release of {name}", found["Environment"]["Variables"]["RELEASE"], f"{tag}/1")
+        # Only the version of the alias remains.
+        versions = [each["Version"] for each in functions.list_versions_by_function(FunctionName=function)["Versions"]]
+        alias = functions.get_alias(FunctionName=function, Name="live")["FunctionVersion"]
+        expect(f"versions of {name}", versions, ["$LATEST", alias])
 
 
 def find_database(stack):
@@ -120,6 +128,8 @@ def check_order(stack, worker):
     updated = stack.position("Worker", "UPDATE_COMPLETE")
     for name in FUNCTIONS:
         expect(f"{name} follows the workers", stack.position(name, "UPDATE_IN_PROGRESS") > updated, True)
+        function, alias = (stack.position(each, "UPDATE_COMPLETE") for each in (name, f"{name}Aliaslive"))
+        expect(f"the alias follows {name}", alias > function, True)
 
 
 def main_parameters():
@@ -135,6 +145,17 @@ def main_parameters():
         "StripeKeySecretArn": create_secret("stripe"),
         "AlarmTopicArn": boto3.client("sns").create_topic(Name="alarms")["TopicArn"],
     }
+
+
+def upload(template, tag):
+    """Uploads the template of a release and returns its URL. ReleaseId differs for each release, as with release.sh.
+
+    MiniStack applies SAM's transform with the defaults of parameters, so the id is the default of its parameter.
+    """
+    document = load(template)
+    document["Parameters"]["ReleaseId"]["Default"] = hashlib.sha256(tag.encode()).hexdigest()
+    s3.put_object(Bucket=BUCKET, Key=f"{tag}.json", Body=json.dumps(document).encode())
+    return f"{ENDPOINT}/{BUCKET}/{tag}.json"
 
 
 def rehearse_creation(stack, url, parameters, tasks, tag):
@@ -183,13 +204,23 @@ def rehearse_failure(stack, url, parameters, tasks, tag, previous):
     check_release(stack, previous)
 
 
-def create_alone(stack, templates, name):
-    """Creates the stack of a nested template without a parent, with the parameters that the parent passes."""
+def create_alone(stack, templates, name, **changes):
+    """Creates the stack of a nested template without a parent, with the parameters that the parent passes, and `changes`."""
     nested = stack.nested(name).describe()["Parameters"]
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in nested}
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in nested} | changes
     alone = Stack(f"{STACK}-{name.lower()}-alone")
     alone.create(templates[name], parameters)
     return alone, parameters
+
+
+def check_guard(worker):
+    """Expects that an alarm guards the deployments of the service, and that it exists before the service."""
+    guard = worker_service(worker)["deploymentConfiguration"]["alarms"]
+    expect("alarms of the deployments", guard, {"alarmNames": [f"{STACK}-alone: A release fails (worker)"], "enable": True, "rollback": True})
+    found = alarms.describe_alarms(AlarmNames=guard["alarmNames"])["MetricAlarms"]
+    expect("existing alarms", len(found), 1)
+    created = worker.position("ReleaseFails", "CREATE_COMPLETE")
+    expect("the service follows its alarm", worker.position("Service", "CREATE_IN_PROGRESS") > created, True)
 
 
 def rehearse_rollback(stack, templates, tasks, tag):
@@ -200,7 +231,8 @@ def rehearse_rollback(stack, templates, tasks, tag):
     """
     step("the worker without a parent: a rollback whose previous program would fail")
     tasks.failing = set()
-    worker, parameters = create_alone(stack, templates, "Worker")
+    worker, parameters = create_alone(stack, templates, "Worker", Guarded="true", Deployment=f"{STACK}-alone")
+    check_guard(worker)
     before = worker_service(worker)["taskDefinition"]
     tasks.failing = {tag, parameters["ImageTag"]}
     tasks.started.clear()
@@ -292,22 +324,20 @@ def expect_absent(what, find):
 
 
 def deploy(template):
-    s3.upload_file(str(template), BUCKET, template.name)
-    url = f"{ENDPOINT}/{BUCKET}/{template.name}"
     resources = load(template)["Resources"]
     templates = {name: resources[name]["Properties"]["TemplateURL"] for name in ("Database", "Worker")}
     stack = Stack(STACK)
     parameters = main_parameters()
     protected = parameters | {"ProtectDatabase": "true"}
     with Tasks(int(os.environ["TASKS_PORT"]), ENDPOINT) as tasks:
-        rehearse_creation(stack, url, parameters, tasks, "release-1")
-        rehearse_update(stack, url, protected, tasks, "release-2")
-        rehearse_collector(stack, url, protected, "release-2")
-        rehearse_failure(stack, url, protected, tasks, "release-3", previous="release-2")
+        rehearse_creation(stack, upload(template, "release-1"), parameters, tasks, "release-1")
+        rehearse_update(stack, upload(template, "release-2"), protected, tasks, "release-2")
+        rehearse_collector(stack, upload(template, "release-2"), protected, "release-2")
+        rehearse_failure(stack, upload(template, "release-3"), protected, tasks, "release-3", previous="release-2")
         rehearse_rollback(stack, templates, tasks, "release-3")
         rehearse_snapshot(stack, templates)
         rehearse_deletion(stack)
-        rehearse_existing_network(url, parameters, tasks, "release-1")
+        rehearse_existing_network(upload(template, "release-1"), parameters, tasks, "release-1")
     print(UNPROVEN)
 
 

@@ -66,10 +66,16 @@ if [ -n "$functions" ]; then
     architecture=$(uname -m | sed 's/aarch64/arm64/')
     "$here/one-program.sh" "$functions" "$folder"
     template=$folder/template.yaml
+    alarms=$folder/infrastructure/watch.yaml
 else
     case $(uname -m) in x86_64) architecture=x86_64 ;; esac
     (cd "$root" && "$sam/sam" build --parameter-overrides "Architecture=$architecture")
     template=$root/.aws-sam/build/template.yaml
+    alarms=$root/.aws-sam/build/Watch/template.yaml
+fi
+# If this script started MiniStack, which lacks some types of the alarms' template.
+if [ -n "$emulator" ]; then
+    "$sam/python" "$here/substitutions.py" watch "$alarms"
 fi
 
 step "secrets and sam deploy"

@@ -155,7 +155,8 @@ def add_any_methods(stack):
     missing = [resources[path]["id"] for path in paths if "ANY" not in resources[path].get("resourceMethods", {})]
     if not missing:
         return
-    web = boto3.client("lambda").get_function_configuration(FunctionName=physical_id(stack, "WebFunction"))["FunctionArn"]
+    name = physical_id(stack, "WebFunction")
+    web = boto3.client("lambda").get_alias(FunctionName=name, Name="live")["AliasArn"]
     uri = f"arn:aws:apigateway:{client.meta.region_name}:lambda:path/2015-03-31/functions/{web}/invocations"
     for resource_id in missing:
         method = {"restApiId": api, "resourceId": resource_id, "httpMethod": "ANY"}

@@ -20,6 +20,14 @@ def remove_resource(template, name):
     return int(template["Resources"].pop(name, None) is not None)
 
 
+def remove_metric_math(template):
+    """Removes all alarms on an expression and returns their number."""
+    found = [key for key, resource in template["Resources"].items() if "Metrics" in resource.get("Properties", {})]
+    for key in found:
+        del template["Resources"][key]
+    return len(found)
+
+
 def set_output(template, name, value):
     """Replaces the value of an output by a constant."""
     if name not in template["Outputs"]:
@@ -42,18 +50,33 @@ SUBSTITUTIONS = (
     ("database", set_output, ("OwnerSecretArn", SECRET), "MiniStack's RDS creates no secret of the owner"),
     ("worker", remove_type, ("AWS::ApplicationAutoScaling::ScalingPolicy",), "MiniStack rejects templates with this type"),
     ("worker", remove_type, ("AWS::ApplicationAutoScaling::ScalableTarget",), "MiniStack rejects templates with this type"),
+    ("worker", remove_resource, ("BacklogJumps",), "the alarm starts a removed scaling policy"),
+    ("watch", remove_metric_math, (), "MiniStack rejects alarms on an expression"),
+    ("watch", remove_type, ("AWS::CloudWatch::CompositeAlarm",), "MiniStack rejects templates with this type"),
+    ("watch", remove_type, ("AWS::Logs::QueryDefinition",), "MiniStack rejects templates with this type"),
+    ("watch", remove_type, ("AWS::Budgets::Budget",), "MiniStack rejects templates with this type"),
 )
 
 
-def substitute(folder):
-    """Applies the substitutions to the nested templates in `folder`. Exits if one of them has no effect."""
-    templates = {name: load(folder / f"{name}.yaml") for name, *_ in SUBSTITUTIONS}
-    for name, change, arguments, reason in SUBSTITUTIONS:
-        count = change(templates[name], *arguments)
-        text = f"{name}.yaml: {change.__name__.replace('_', ' ')} {arguments[0]}"
+def substitute_template(name, path):
+    """Applies the substitutions of one nested template to the file `path`. Exits if one of them has no effect."""
+    template = load(path)
+    for _, change, arguments, reason in [each for each in SUBSTITUTIONS if each[0] == name]:
+        count = change(template, *arguments)
+        text = " ".join([f"{name}.yaml:", change.__name__.replace("_", " "), *arguments[:1]])
         if not count:
             sys.exit(f"{text}: the template has none; remove this substitution")
         print(f"  {text} ({count}): {reason}")
-    for name, template in templates.items():
-        # JSON is valid YAML.
-        (folder / f"{name}.yaml").write_text(json.dumps(template, indent=1))
+    # JSON is valid YAML.
+    path.write_text(json.dumps(template, indent=1))
+
+
+def substitute(folder):
+    """Applies the substitutions to the nested templates in `folder`."""
+    for name in dict.fromkeys(name for name, *_ in SUBSTITUTIONS):
+        substitute_template(name, folder / f"{name}.yaml")
+
+
+if __name__ == "__main__":
+    # For deploy.sh: the name of a nested template and its file.
+    substitute_template(sys.argv[1], pathlib.Path(sys.argv[2]))

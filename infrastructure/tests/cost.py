@@ -7,7 +7,8 @@
 import re
 import sys
 
-from templates import PROJECT, SECRET, TOPIC, main_template, nested_template
+from cloudformation import Template
+from templates import PROJECT, SECRET, TOPIC, document, main_template, nested_template
 from templates import alarms as find_alarms
 
 PAGE = PROJECT / "docs/cost.md"
@@ -26,6 +27,7 @@ PRICES = {
     "endpoint hour": 0.01,
     "secret": 0.40,
     "alarm": 0.10,
+    "composite alarm": 0.50,
     "metric": 0.30,
     "dashboard": 3.00,
     "log GB": 0.50,
@@ -63,6 +65,8 @@ PARAMETERS = {
     "MailFrom": "Shop <orders@example.com>",
     "AlarmTopicArn": TOPIC,
 }
+# As in samconfig.toml.
+ROLLOUTS = {"dev": "AllAtOnce", "prod": "Canary10Percent5Minutes"}
 # The API keys, Temporal's key, the webhooks, Stripe, mail, and the owner of the database.
 SECRETS = 6
 
@@ -86,7 +90,7 @@ def per_order():
         ("API Gateway, REST", f"{requests} M requests × {p['gateway million']:.2f} per million", requests * p["gateway million"]),
         ("Lambda, requests", f"{requests} M × {p['request million']:.2f}", requests * p["request million"]),
         ("Lambda, time (arm64)", f"{requests} M × 0.05 s × 0.25 GB × {p['function GB second']:.10f}", function_seconds * p["function GB second"]),
-        ("CloudWatch Logs", f"1 M × 7.6 KB = 7.6 GB × {p['log GB']:.2f}", 7.6 * p["log GB"]),
+        ("CloudWatch Logs", f"1 M × 5.2 KB = 5.2 GB × {p['log GB']:.2f}", 5.2 * p["log GB"]),
         ("NAT gateway, data", f"60 GB × {p['NAT GB']}", 60 * p["NAT GB"]),
         ("traffic between zones", f"10 GB × {p['zone GB']}", 10 * p["zone GB"]),
     ]
@@ -149,7 +153,7 @@ def temporal():
 
 def fixed(stage):
     p = PRICES
-    main = main_template(Stage=stage, **PARAMETERS)
+    main = main_template(Stage=stage, Rollout=ROLLOUTS[stage], **PARAMETERS)
     nested = {name: nested_template(name, main) for name in ("vpc", "network", "database", "worker", "watch")}
     sizes = main.document["Mappings"]["Sizes"][stage]
     task, instance = nested["worker"].properties("Worker"), nested["database"].properties("Instance")
@@ -161,8 +165,15 @@ def fixed(stage):
     endpoints = sum(
         each["VpcEndpointType"] == "Interface" for each in nested["network"].of_type("AWS::EC2::VPCEndpoint").values()
     )
-    alarms = len(find_alarms(main)) + TARGET_TRACKING_ALARMS
-    filters = len(nested["watch"].of_type("AWS::Logs::MetricFilter")) + len(nested["worker"].of_type("AWS::Logs::MetricFilter"))
+    found = find_alarms(main)
+    composite = sum("AlarmRule" in each for each in found)
+    # Each metric of an expression counts as an alarm.
+    alarms = sum(max(1, sum("MetricStat" in part for part in each.get("Metrics", []))) for each in found) - composite
+    alarms += TARGET_TRACKING_ALARMS
+    stacks = main.of_type("AWS::CloudFormation::Stack").values()
+    filters = sum(
+        len(Template(document(each["TemplateURL"]), each["Parameters"]).of_type("AWS::Logs::MetricFilter")) for each in stacks
+    )
     dashboards = len(nested["watch"].of_type("AWS::CloudWatch::Dashboard"))
     rows = [
         (
@@ -181,6 +192,7 @@ def fixed(stage):
         ),
         ("Secrets Manager", f"{SECRETS} × {p['secret']:.2f}", SECRETS * p["secret"]),
         ("alarms", f"{alarms} × {p['alarm']:.2f}", alarms * p["alarm"]),
+        ("composite alarms", f"{composite} × {p['composite alarm']:.2f}", composite * p["composite alarm"]),
         ("metrics of logs", f"{filters} × {p['metric']:.2f}", filters * p["metric"]),
         ("Container Insights", f"{CONTAINER_INSIGHTS} × {p['metric']:.2f}", CONTAINER_INSIGHTS * p["metric"]),
         ("dashboard", f"{dashboards} × {p['dashboard']:.2f}", dashboards * p["dashboard"]),

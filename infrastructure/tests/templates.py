@@ -57,7 +57,8 @@ def alarms(main):
     found = []
     for stack in stacks:
         template = Template(document(stack["TemplateURL"]), stack["Parameters"])
-        found += template.of_type("AWS::CloudWatch::Alarm").values()
+        for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
+            found += template.of_type(kind).values()
     return found
 
 

@@ -1,5 +1,8 @@
 """The alarms: their list, their names, and the runbook's procedures."""
 
+import json
+import re
+import tomllib
 import unittest
 
 from templates import SECRET, TOPIC, alarms, headings, main_template, nested_template, read
@@ -10,6 +13,11 @@ API = {
     "The API is slow",
     "Functions fail",
     "Functions are throttled",
+    "Functions are close to their time-out",
+    "Functions log errors",
+    "The availability objective is at risk",
+    "The start latency objective is at risk",
+    "The account runs out of concurrency",
 }
 BACKEND = {
     "Orders are late",
@@ -18,6 +26,10 @@ BACKEND = {
     "Money waits for an operator",
     "The worker logs errors",
     "A deployment failed",
+    "A worker stopped",
+    "Mails wait",
+    "The credential for Temporal expires",
+    "Workers are added",
     "The database is unreachable",
     "Temporal is unreachable",
     "The database fills",
@@ -59,13 +71,19 @@ class Alarms(unittest.TestCase):
         for function in ("start", "signal", "query", "events", "webhook", "web"):
             self.assertIn(f"orderflow: Functions fail ({function})", names)
             self.assertIn(f"orderflow: Functions are throttled ({function})", names)
+            self.assertIn(f"orderflow: Functions are close to their time-out ({function})", names)
+            self.assertIn(f"orderflow: Functions log errors ({function})", names)
+
+    def test_release_has_alarms_if_it_is_guarded(self):
+        self.assertIn("A release fails", titles(Rollout="Canary10Percent5Minutes"))
+        self.assertNotIn("A release fails", titles())
 
     def test_names_are_unique(self):
         names = [alarm["AlarmName"] for alarm in find_alarms(Stage="prod", **DOMAIN)]
         self.assertEqual(len(names), len(set(names)))
 
     def test_each_name_is_a_heading_of_the_runbook(self):
-        self.assertEqual(set(titles(Stage="dev", **DOMAIN)) - set(headings("docs/runbook.md")), set())
+        self.assertEqual(set(titles(Stage="dev", Rollout="Canary10Percent5Minutes", **DOMAIN)) - set(headings("docs/runbook.md")), set())
 
     def test_each_description_names_the_same_heading(self):
         for alarm in find_alarms(Stage="dev", **DOMAIN):
@@ -73,9 +91,30 @@ class Alarms(unittest.TestCase):
                 self.assertTrue(alarm["AlarmDescription"].endswith(f'docs/runbook.md, "{title(alarm)}".'))
 
     def test_each_alarm_notifies_the_topic(self):
-        for alarm in find_alarms(Stage="dev", **DOMAIN):
+        silent = {"Workers are added"}
+        for alarm in find_alarms(Stage="dev", Rollout="Canary10Percent5Minutes", **DOMAIN):
             with self.subTest(alarm["AlarmName"]):
-                self.assertEqual(alarm["AlarmActions"], [TOPIC])
+                # The windows of an objective are parts of an alarm that notifies.
+                if alarm.get("ActionsEnabled", True) and title(alarm) not in silent:
+                    self.assertEqual(alarm["AlarmActions"], [TOPIC])
+
+    def test_each_constant_source_has_an_alarm_about_missing_data(self):
+        # Workers, cluster and database report at all times. Without their data, an operator must look.
+        breaching = {each.get("Namespace") for each in find_alarms() if each.get("TreatMissingData") == "breaching"}
+        self.assertEqual(breaching, {"Worker.Outputs.MetricNamespace", "ECS/ContainerInsights", "AWS/RDS"})
+
+    def test_every_number_of_the_worker_that_must_exist_is_an_alarm_without_data(self):
+        optional = {"TemporalCredentialDays", "WorkerErrors"}
+        for alarm in find_alarms():
+            if alarm.get("Namespace") == "Worker.Outputs.MetricNamespace":
+                expected = "notBreaching" if alarm["MetricName"] in optional else "breaching"
+                self.assertEqual(alarm["TreatMissingData"], expected, alarm["AlarmName"])
+
+    def test_each_metric_of_a_log_is_used(self):
+        used = str(find_alarms(Rollout="Canary10Percent5Minutes")) + str(nested_template("worker").of_type("AWS::ApplicationAutoScaling::ScalingPolicy"))
+        for name in ("watch", "worker"):
+            for each in nested_template(name).of_type("AWS::Logs::MetricFilter").values():
+                self.assertIn(repr(each["MetricTransformations"][0]["MetricName"]), used)
 
     def test_scanners_cause_no_alarm_about_webhooks(self):
         [pattern] = [
@@ -87,3 +126,98 @@ class Alarms(unittest.TestCase):
 
     def test_runbook_describes_no_metric_that_aws_lacks(self):
         self.assertNotIn("Performance Insights", read("docs/runbook.md"))
+
+
+class Objectives(unittest.TestCase):
+    """Burn rates of an error budget for 30 days, as in docs/slo.md."""
+
+    def windows(self, objective):
+        """Returns the period and the threshold of each window, by the name of the alarm."""
+        found = {}
+        for alarm in find_alarms():
+            if title(alarm) == objective and "Metrics" in alarm:
+                [statistic, *_] = [each["MetricStat"] for each in alarm["Metrics"] if "MetricStat" in each]
+                found[alarm["AlarmName"].split(" (")[1].rstrip(")")] = (statistic["Period"], alarm["Threshold"])
+        return found
+
+    def test_windows_and_burn_rates(self):
+        for objective, budget in (("The availability objective is at risk", 0.1), ("The start latency objective is at risk", 1)):
+            expected = {
+                "fast, one hour": (3600, 14.4 * budget),
+                "fast, five minutes": (300, 14.4 * budget),
+                "slow, six hours": (21600, 6 * budget),
+                "slow, half an hour": (1800, 6 * budget),
+            }
+            found = self.windows(objective)
+            self.assertEqual(set(found), set(expected))
+            for name, (period, threshold) in expected.items():
+                self.assertEqual(found[name][0], period)
+                self.assertAlmostEqual(found[name][1], threshold)
+
+    def test_both_windows_must_burn(self):
+        watch = nested_template("watch")
+        rules = {each["AlarmName"]: each["AlarmRule"] for each in watch.of_type("AWS::CloudWatch::CompositeAlarm").values()}
+        self.assertEqual(
+            rules["orderflow: The availability objective is at risk (fast)"],
+            'ALARM("AvailabilityHour") AND ALARM("AvailabilityMinutes")',
+        )
+        self.assertEqual(len(rules), 4)
+        for rule in rules.values():
+            for name in re.findall(r'ALARM\("(\w+)"\)', rule):
+                self.assertIn(name, watch.of_type("AWS::CloudWatch::Alarm"))
+
+    def test_page_has_the_objectives_of_the_alarms(self):
+        page = read("docs/slo.md")
+        for text in ("99.9 %", "99 %", "14.4", "1.44 %", "14.4 %", "0.6 %", "6 %"):
+            self.assertIn(text, page)
+
+
+class Dashboard(unittest.TestCase):
+    def body(self, **parameters):
+        main = main_template(**parameters)
+        return json.loads(nested_template("watch", main).properties("Dashboard")["DashboardBody"]), main
+
+    def test_dashboard_is_valid_json_with_and_without_backend(self):
+        for parameters in ({}, {"DeployBackend": "false", "DatabaseUrlSecretArn": SECRET}):
+            self.assertGreater(len(self.body(**parameters)[0]["widgets"]), 5)
+
+    def test_first_widgets_show_existing_alarms(self):
+        body, main = self.body(Stage="prod")
+        [widget] = [each for each in body["widgets"] if each["type"] == "alarm"]
+        self.assertLess(widget["y"], min(each["y"] for each in body["widgets"] if each["type"] == "metric"))
+        shown = {arn.split(":alarm:")[1] for arn in widget["properties"]["alarms"]}
+        self.assertEqual(shown - {alarm["AlarmName"] for alarm in alarms(main)}, set())
+
+    def test_widgets_do_not_overlap(self):
+        used = set()
+        for each in self.body()[0]["widgets"]:
+            cells = {(x, y) for x in range(each["x"], each["x"] + each["width"]) for y in range(each["y"], each["y"] + each["height"])}
+            self.assertEqual(cells & used, set())
+            used |= cells
+
+
+class Budget(unittest.TestCase):
+    def test_none_is_the_default(self):
+        self.assertEqual(nested_template("watch").of_type("AWS::Budgets::Budget"), {})
+
+    def test_budget_counts_the_tag_of_the_deployment(self):
+        watch = nested_template("watch", main_template(MonthlyBudget="800"))
+        [budget] = [each["Budget"] for each in watch.of_type("AWS::Budgets::Budget").values()]
+        self.assertEqual(budget["BudgetLimit"], {"Amount": "800", "Unit": "USD"})
+        self.assertEqual(budget["CostFilters"], {"TagKeyValue": ["user:Deployment$orderflow"]})
+        for stage, name in (("prod", "orderflow"), ("default", "orderflow-dev")):
+            with self.subTest(stage):
+                section = tomllib.loads(read("samconfig.toml"))[stage]["deploy"]["parameters"]
+                self.assertEqual(section["stack_name"], name)
+                self.assertIn(f"Deployment={name}", section["tags"].split())
+
+    def test_budget_needs_a_topic(self):
+        self.assertTrue(main_template(MonthlyBudget="1", AlarmTopicArn="").violated_rules())
+
+
+class Queries(unittest.TestCase):
+    def test_saved_queries_name_existing_log_groups(self):
+        for name, each in nested_template("watch").of_type("AWS::Logs::QueryDefinition").items():
+            with self.subTest(name):
+                self.assertTrue(each["Name"].startswith("orderflow/"))
+                self.assertNotIn("", each["LogGroupNames"])

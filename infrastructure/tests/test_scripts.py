@@ -63,6 +63,25 @@ class Release(unittest.TestCase):
         stages = re.findall(r"^FROM \S+ AS (\S+)$", (PROJECT / "worker/Dockerfile").read_text(), re.MULTILINE)
         self.assertEqual([target for target in targets if target not in stages], [])
 
+    def release_id(self, *arguments):
+        [parameters] = self.deployed_parameters(self.release(*arguments))
+        return parameters["ReleaseId"]
+
+    def test_release_id_differs_for_each_stage_and_set_of_parameters(self):
+        calls = [("dev",), ("prod",), ("dev", "SecretsVersion=2"), ("dev", "SecretsVersion=3"), ("dev", "GatewayApiKeys=required")]
+        ids = [self.release_id(*call) for call in calls]
+        self.assertEqual(len(set(ids)), len(calls))
+        for each in ids:
+            self.assertRegex(each, document("template.yaml")["Parameters"]["ReleaseId"]["AllowedPattern"])
+        self.assertEqual(self.release_id("dev"), ids[0])
+
+    def test_given_release_id_is_rejected(self):
+        self.assertEqual(self.release("prod", "ReleaseId=0123456789").calls, [])
+
+    def test_release_of_the_alias_is_checked(self):
+        for call in self.release("dev").calls_of("aws", "lambda", "get-function-configuration"):
+            self.assertEqual(call[call.index("--qualifier") + 1], "live")
+
     def test_uncommitted_changes_are_rejected_before_any_change(self):
         result = self.release("prod", changes=" M template.yaml")
         self.assertEqual(result.status, 1)
@@ -156,7 +175,7 @@ class Preflight(unittest.TestCase):
     def test_new_account_fails_with_the_remedy(self):
         result = self.preflight("prod", lambda_limit="10", processors="6.0")
         self.assertEqual(result.status, 1)
-        self.assertIn("failed  concurrent Lambda executions: 10; 180 is required", result.output)
+        self.assertIn("failed  concurrent Lambda executions: 10; 510 is required", result.output)
         self.assertIn("Readers=0", result.output)
         self.assertIn("failed  Fargate processors: 6; 13 is required", result.output)
         self.assertIn("request-service-quota-increase --service-code fargate", result.output)
@@ -172,8 +191,9 @@ class Preflight(unittest.TestCase):
                 sizes = main.document["Mappings"]["Sizes"][stage]
                 units = int(nested_template("worker", main).properties("Worker")["Cpu"])
                 addresses = len(nested_template("vpc", main).of_type("AWS::EC2::EIP"))
+                others = sum(sizes[f"{name}Concurrency"] for name in ("Start", "Signal", "Webhook", "Web"))
                 expected = (
-                    f"{stage}) readers={sizes['Readers']} workers={sizes['MostWorkers']} percent={sizes['DeploymentPercent']} "
+                    f"{stage}) readers={sizes['Readers']} others={others} workers={sizes['MostWorkers']} percent={sizes['DeploymentPercent']} "
                     f"milliprocessors={units * 1000 // 1024} addresses={addresses} ;;"
                 )
                 self.assertIn(expected, text)

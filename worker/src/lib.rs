@@ -17,6 +17,7 @@ mod program;
 mod run;
 mod settings;
 mod status_report;
+mod temporal_credential;
 mod time_limit;
 mod traces;
 mod versioning;

@@ -31,7 +31,7 @@ use crate::{
     payment::{
         Adyen, ChargingSettings, PaymentProvider, ProviderSettings, Providers, Simulator, Stripe,
     },
-    status_report,
+    status_report, temporal_credential,
     time_limit::TimeLimit,
     traces::workflow_traces,
 };
@@ -104,6 +104,7 @@ async fn serve(settings: WorkerSettings) -> anyhow::Result<()> {
         OrderClient::new(settings.temporal.clone()),
         pool.clone(),
         settings.report,
+        temporal_credential::find_expiry(&settings.temporal),
         ending.clone(),
     );
     let asked = async {

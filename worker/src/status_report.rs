@@ -1,6 +1,6 @@
-//! The status line, once a minute: the number of waiting tasks, the number of late orders, and the
-//! availability of the database and of Temporal. Once an hour, also each amount that has waited for an
-//! operator for too long.
+//! The status line, once a minute: the numbers of waiting tasks, late orders, amounts that wait for an
+//! operator, and pending mails; the availability of the database and of Temporal; the days until the
+//! credential for Temporal expires. Once an hour, also each amount that has waited for too long.
 //!
 //! CloudWatch turns the log line into metrics (`infrastructure/worker.yaml`), which scaling and alarms
 //! use. Every worker reports the same numbers, whatever queues it serves. A number that cannot be
@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
@@ -57,6 +57,7 @@ pub(crate) async fn report_status(
     orders: OrderClient,
     pool: PgPool,
     settings: ReportSettings,
+    credential_expiry: Option<DateTime<Utc>>,
     mut stop: watch::Receiver<bool>,
 ) {
     let telling = async {
@@ -65,19 +66,25 @@ pub(crate) async fn report_status(
         let mut attention_logged: Option<Instant> = None;
         loop {
             tick.tick().await;
-            let (waiting, late, entries) = futures::join!(
+            let (waiting, late, entries, mails) = futures::join!(
                 count_waiting_tasks(&orders),
                 count_late_orders(&pool, settings.late_after),
-                list_old_entries(&pool, settings.attention_after)
+                list_old_entries(&pool, settings.attention_after),
+                count_pending_mails(&pool)
             );
+            let attention = entries
+                .as_ref()
+                .map(|entries| i64::try_from(entries.len()).unwrap_or(i64::MAX));
             Status {
                 is_temporal_available: waiting.is_ok(),
                 waiting: waiting.unwrap_or_default(),
                 late,
+                attention,
+                mails,
+                credential_days: credential_expiry.map(|end| (end - Utc::now()).num_days().max(0)),
             }
             .log();
             let Some(entries) = entries else { continue };
-            metrics::set_payments_attention(i64::try_from(entries.len()).unwrap_or(i64::MAX));
             let is_due = attention_logged.is_none_or(|at| at.elapsed() >= ATTENTION_LOG_INTERVAL);
             if is_due && !entries.is_empty() {
                 entries.iter().for_each(log_entry);
@@ -95,6 +102,11 @@ pub(crate) async fn report_status(
 struct Status {
     waiting: Option<i64>,
     late: Option<i64>,
+    attention: Option<i64>,
+    mails: Option<i64>,
+    /// The days until the credential for Temporal expires, and 0 after its end, because the filters
+    /// select numbers from 0 on.
+    credential_days: Option<i64>,
     is_temporal_available: bool,
 }
 
@@ -105,6 +117,8 @@ impl Status {
         let Self { waiting, late, .. } = *self;
         waiting.inspect(|waiting| metrics::set_task_queue_backlog(*waiting));
         late.inspect(|late| metrics::set_late_orders(*late));
+        self.attention
+            .inspect(|entries| metrics::set_payments_attention(*entries));
         let words =
             |count: Option<i64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
         tracing::info!(
@@ -112,6 +126,9 @@ impl Status {
             orders_late = late,
             database_ok = u8::from(late.is_some()),
             temporal_ok = u8::from(self.is_temporal_available),
+            payments_attention = self.attention,
+            mails_pending = self.mails,
+            temporal_credential_days = self.credential_days,
             "waiting tasks: {}; late orders: {}",
             words(waiting),
             words(late)
@@ -135,6 +152,16 @@ async fn count_waiting_tasks(orders: &OrderClient) -> Result<Option<i64>, order_
 async fn count_late_orders(pool: &PgPool, after: Duration) -> Option<i64> {
     match store::stalled_orders::count(pool, after).await {
         Ok(late) => Some(late),
+        Err(error) => {
+            tracing::warn!("{}", telemetry::format_error_chain(&error));
+            None
+        }
+    }
+}
+
+async fn count_pending_mails(pool: &PgPool) -> Option<i64> {
+    match store::outbox::count_pending(pool).await {
+        Ok(mails) => Some(mails),
         Err(error) => {
             tracing::warn!("{}", telemetry::format_error_chain(&error));
             None

@@ -123,6 +123,18 @@ impl TemporalSettings {
         &self.client.namespace
     }
 
+    /// Returns the API key, if one is set.
+    pub fn api_key(&self) -> Option<&str> {
+        self.connection.api_key.as_deref()
+    }
+
+    /// Returns the client's certificate in PEM format, if one is set.
+    pub fn client_certificate(&self) -> Option<&[u8]> {
+        let tls = self.connection.tls_options.as_ref()?;
+        let client = tls.client_tls_options.as_ref()?;
+        Some(&client.client_cert)
+    }
+
     /// Adds a sink for the SDK's metrics of requests.
     #[must_use]
     pub fn with_metrics(mut self, metrics: &SdkMetrics) -> Self {
