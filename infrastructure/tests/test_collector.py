@@ -191,7 +191,7 @@ class Functions(unittest.TestCase):
             with self.subTest(name):
                 passed, template = self.watch_of(name)
                 self.assertEqual((passed["Function"], passed["Logs"]), (f"{name}Function", f"{name}Logs"))
-                [found] = template.of_type("AWS::Logs::MetricFilter").values()
+                found = template.properties("Problems")
                 [metric] = found["MetricTransformations"]
                 self.assertEqual(found["LogGroupName"], f"{name}Logs")
                 self.assertEqual(metric["Dimensions"], [{"Key": "code", "Value": "$.code"}])
@@ -203,7 +203,7 @@ class Functions(unittest.TestCase):
         for parameters in ({}, {"DeployBackend": "false", "DatabaseUrlSecretArn": SECRET}):
             watch = nested_template("watch", main_template(**parameters))
             body = json.loads(watch.properties("Dashboard")["DashboardBody"])
-            metrics = {each["properties"]["title"]: each["properties"]["metrics"] for each in body["widgets"]}
-            self.assertEqual(metrics["Start of an order (ms)"][0][:4], ["AWS/Lambda", "Duration", "FunctionName", "StartFunction"])
+            metrics = {each["properties"]["title"]: each["properties"]["metrics"] for each in body["widgets"] if each["type"] == "metric"}
+            self.assertEqual(metrics["Latency of starts (ms)"][0][1], "StartLatency")
             [[search]] = metrics["Error responses by code"]
             self.assertEqual(search["expression"], "SEARCH('{\"orderflow\",code} MetricName=\"Problems\"', 'Sum', 300)")
