@@ -13,7 +13,7 @@ root=$(cd "$here/.." && pwd)
 if [ $# != 2 ] || [ "$1" != --functions ]; then sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; fi
 functions=$(realpath "$2")
 
-sam=$("$here/venv.sh" sam)
+sam=$("$root/tools/venv.sh" sam)
 folder=$(mktemp -d)
 # shellcheck source=localstack/ministack.sh
 . "$here/ministack.sh"

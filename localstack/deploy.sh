@@ -22,7 +22,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-sam=$("$here/venv.sh" sam)
+sam=$("$root/tools/venv.sh" sam)
 # Each run has its own stack name, so two runs can use one emulator at the same time.
 name=orderflow-$$
 folder=$(mktemp -d)

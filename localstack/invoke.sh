@@ -6,7 +6,7 @@
 #   localstack/invoke.sh                        functions that `cargo lambda watch` compiles; the first run takes minutes
 #   localstack/invoke.sh --functions PROGRAM    one program that contains all functions
 #                                               (target/debug/function-under-test), or a folder of built functions, as
-#                                               for budget.sh; takes seconds
+#                                               for tests/function-budget; takes seconds
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-command -v cargo-lambda >/dev/null || { lambda=$("$here/venv.sh" cargo-lambda); export PATH=$PATH:$lambda; }
+command -v cargo-lambda >/dev/null || { lambda=$("$root/tools/venv.sh" cargo-lambda); export PATH=$PATH:$lambda; }
 if [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
     eval "$(cd "$root" && cargo orderflow env)"
 fi

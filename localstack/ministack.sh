@@ -20,7 +20,7 @@ use_emulator_credentials() {
 # Installs MiniStack, starts it on a free port and sets AWS_ENDPOINT_URL. The arguments are further variables, NAME=VALUE.
 start_ministack() {
     local port kill_with_parent
-    ministack=$("$here/venv.sh" ministack)
+    ministack=$("$here/../tools/venv.sh" ministack)
     port=$(free_port)
     export AWS_ENDPOINT_URL=http://127.0.0.1:$port
     # With setpriv, the kernel also stops the emulator if this script is killed.

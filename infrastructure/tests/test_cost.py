@@ -10,7 +10,7 @@ class Cost(unittest.TestCase):
     def test_page_has_the_computed_tables(self):
         page = read("docs/cost.md")
         stale = [name for name, text in cost.tables().items() if text not in page]
-        self.assertEqual(stale, [], 'run "$(localstack/venv.sh sam)/python" infrastructure/tests/cost.py --write')
+        self.assertEqual(stale, [], 'run "$(tools/venv.sh sam)/python" infrastructure/tests/cost.py --write')
 
     def test_business_plan_has_falling_prices(self):
         # 10.5 million actions: 5 at 50, 5 at 45 and 0.5 at 40 USD.

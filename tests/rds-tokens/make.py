@@ -1,6 +1,6 @@
 """Prints RDS tokens that boto3 signs for given times and credentials, as test vectors.
 
-    "$(localstack/venv.sh sam)/python" tests/rds-tokens/make.py >tests/rds-tokens/of-boto3.json
+    "$(tools/venv.sh sam)/python" tests/rds-tokens/make.py >tests/rds-tokens/of-boto3.json
 
 `.ci/run` regenerates the file and fails if a token has changed. The credentials are examples.
 """

@@ -28,7 +28,7 @@ use crate::{harness::Harness, shared_servers::shared_servers, stripe::tools::ins
 use devstack::{Process, Readiness, guard::GuardOptions, ports};
 use domain::WebhookProvider;
 
-const VERSIONS: &str = include_str!("../../../localstack/requirements/ministack.txt");
+const VERSIONS: &str = include_str!("../../../tools/requirements/ministack.txt");
 const STRIPE: WebhookProvider = WebhookProvider::Stripe;
 const MOLLIE: WebhookProvider = WebhookProvider::Mollie;
 

@@ -3,10 +3,9 @@
 # behaviour. The templates contain the exceptions for Checkov and their reasons. Takes half a minute and works offline once
 # the tools are installed.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-sam=$("$here/venv.sh" sam)
-checkov=$("$here/venv.sh" checkov)
-cd "$here/.."
+cd "$(dirname "$0")/.."
+sam=$(tools/venv.sh sam)
+checkov=$(tools/venv.sh checkov)
 export AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0
 
 "$sam/cfn-lint" template.yaml infrastructure/*.yaml

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs programs from PyPI into the cache folder and prints the folder with the programs. An existing installation is
-# kept. `venv.sh sam` installs requirements/sam.txt.
+# Installs programs from PyPI into the cache folder (ORDERFLOW_CACHE) and prints the folder with the programs. An existing
+# installation is kept. `venv.sh sam` installs requirements/sam.txt.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 wanted=$here/requirements/$1.txt

@@ -5,17 +5,17 @@
 #
 #   apt-get install docker.io && (dockerd >/tmp/dockerd.log 2>&1 &)       # on Debian, as root, without systemd
 #
-#   localstack/worker-image.sh                       builds the image with the Dockerfile
-#   localstack/worker-image.sh --worker PROGRAM      puts this static program into the image instead of compiling one
-#                                                    (target/…-linux-musl/release/worker)
-#   localstack/worker-image.sh --orderflow PROGRAM   starts the stack with this program instead of compiling one
+#   tests/docker/worker-image.sh                      builds the image with the Dockerfile
+#   tests/docker/worker-image.sh --worker PROGRAM     puts this static program into the image instead of compiling one
+#                                                     (target/…-linux-musl/release/worker)
+#   tests/docker/worker-image.sh --orderflow PROGRAM  starts the stack with this program instead of compiling one
 #
 # If the base image of the compile stage cannot be pulled, the script compiles the program outside of Docker (rustup,
 # Debian's musl-tools) and uses it for that stage. The script starts a separate stack on free ports. It leaves only
 # Docker's cache of pulled and built images behind.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/.." && pwd)
+root=$(cd "$here/../.." && pwd)
 dockerfile=$root/worker/Dockerfile
 built=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-$root/target}")
 

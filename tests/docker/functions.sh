@@ -4,15 +4,15 @@
 #
 #   apt-get install docker.io && (dockerd >/tmp/dockerd.log 2>&1 &)       # on Debian, as root, without systemd
 #
-#   localstack/sam-local.sh                          functions of `sam build`
-#   localstack/sam-local.sh --functions PROGRAM      one program that contains all functions
+#   tests/docker/functions.sh                        functions of `sam build`
+#   tests/docker/functions.sh --functions PROGRAM    one program that contains all functions
 #                                                    (target/debug/function-under-test)
 #
 # The image is Lambda's public.ecr.aws/lambda/provided. If it cannot be pulled, the script builds a substitute from Debian
 # (debootstrap, as root, from DEBIAN_MIRROR) and the runtime emulator that SAM ships.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/.." && pwd)
+root=$(cd "$here/../.." && pwd)
 image=public.ecr.aws/lambda/provided:al2023-$(uname -m | sed s/aarch64/arm64/)
 
 functions=''
@@ -27,7 +27,7 @@ docker info >/dev/null 2>&1 || { echo "Docker: the daemon does not respond; star
 if [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
     eval "$(cd "$root" && cargo orderflow env)"
 fi
-sam=$("$here/venv.sh" sam)
+sam=$("$root/tools/venv.sh" sam)
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 folder=$(mktemp -d)
 gateway='' forward=''
@@ -110,7 +110,7 @@ options=(--template "$template" --skip-pull-image --env-vars "$folder/variables.
 step "sam local invoke"
 invoke() {
     local response status
-    response=$("$sam/sam" local invoke "$2" --event "$here/events/$3" "${options[@]}" 2>"$folder/invoke.log" | tail -n 1 || true)
+    response=$("$sam/sam" local invoke "$2" --event "$root/localstack/events/$3" "${options[@]}" 2>"$folder/invoke.log" | tail -n 1 || true)
     status=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["statusCode"])' <<<"$response" 2>/dev/null || true)
     echo "  ${status:-none} $2 $3"
     [ "$status" = "$1" ] || { echo "$response" >&2; tail "$folder/invoke.log" >&2; exit 1; }

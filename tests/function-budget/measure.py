@@ -1,4 +1,4 @@
-"""Measures each function of a folder with an emulated Lambda runtime API. Started by budget.sh.
+"""Measures each function of a folder with an emulated Lambda runtime API. Started by run.sh.
 
 Times are medians over new processes. The columns "processor" are the CPU time. On Lambda, a function with 256 MB has a
 seventh of a core, so its CPU time takes seven times as long there. Memory is the maximum of all processes.
@@ -23,7 +23,8 @@ import threading
 import time
 import zipfile
 
-from functions import WEBHOOK_SECRET, find_commands, lambda_environment, read_sample_event
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent.parent / "localstack"))
+from functions import WEBHOOK_SECRET, find_commands, lambda_environment, read_sample_event  # noqa: E402
 
 ZIP_LIMIT = 5_000_000
 MEMORY_LIMIT = 32_000_000
