@@ -15,8 +15,8 @@ functions=$(realpath "$2")
 
 sam=$("$root/tools/venv.sh" sam)
 folder=$(mktemp -d)
-# shellcheck source=localstack/ministack.sh
-. "$here/ministack.sh"
+# shellcheck source=localstack/shared.sh
+. "$here/shared.sh"
 
 clean_up() {
     local status=$?
@@ -37,7 +37,7 @@ TASKS_PORT=$(free_port)
 start_ministack AWS_ENDPOINT_URL_ECS="http://127.0.0.1:$TASKS_PORT"
 
 step "templates and functions"
-"$here/one-program.sh" "$functions" "$folder"
+"$here/package.sh" "$functions" "$folder"
 "$ministack/python" "$here/backend.py" substitute "$folder/infrastructure"
 "$ministack/python" "$here/emulator.py" wait
 "$ministack/python" "$here/backend.py" bucket

@@ -1,100 +1,91 @@
 #!/usr/bin/env bash
-# Deploys the API into an AWS emulator with `sam deploy`, the command that also deploys it into AWS. Then sends calls
-# through the emulated API Gateway: an order to delivered, a signed webhook event, rejected calls. Uses Temporal, database
-# and worker of a local stack. Removes everything that it created.
+# Tests a deployment of the API into an emulator of AWS, with `sam deploy`, the command that also deploys it into AWS:
+# starts an environment with up.sh, calls it from another shell, sends an order to delivered, a signed webhook event and
+# rejected calls through the emulated API Gateway, deploys a changed program, and ends the environment with down.sh. No
+# process and no file may remain.
 #
-#   localstack/deploy.sh                          functions of `sam build`
-#   localstack/deploy.sh --functions PROGRAM      one program that contains all functions, as the tests build it
-#                                                 (target/debug/function-under-test); saves minutes
+#   localstack/deploy.sh --functions PROGRAM --orderflow PROGRAM
 #
-# AWS_ENDPOINT_URL is the address of the emulator, for example of LocalStack (localstack/README.md). If it is not set, the
-# script installs MiniStack from PyPI and runs it on a free port. The functions connect to TEMPORAL_ADDRESS and
-# DATABASE_URL. If one of these is not set, both are those of the running stack (`cargo orderflow up`).
+#   --functions PROGRAM     one program that contains all functions (target/debug/function-under-test)
+#   --orderflow PROGRAM     runs the local stack (target/debug/orderflow-under-test)
+#   --emulator NAME         localstack or ministack [default: localstack]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
-
-functions=''
+functions='' orderflow='' emulator_name=localstack
 while [ $# -gt 0 ]; do
     case $1 in
         --functions) functions=$(realpath "$2"); shift 2 ;;
-        *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+        --orderflow) orderflow=$(realpath "$2"); shift 2 ;;
+        --emulator) emulator_name=$2; shift 2 ;;
+        *) functions=''; break ;;
     esac
 done
-
+if [ ! -f "$functions" ] || [ ! -f "$orderflow" ]; then sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; fi
+# shellcheck source=localstack/shared.sh
+. "$here/shared.sh"
 sam=$("$root/tools/venv.sh" sam)
-# Each run has its own stack name, so two runs can use one emulator at the same time.
-name=orderflow-$$
-folder=$(mktemp -d)
-deployed=''
-# shellcheck source=localstack/ministack.sh
-. "$here/ministack.sh"
+parent=$(mktemp -d)
+folder=$parent/environment
 
 clean_up() {
     local status=$?
-    if [ "$status" != 0 ] && [ -e "$folder/emulator.log" ]; then
-        tail -n 40 "$folder/emulator.log" >&2
-    fi
-    # The stack exists only in the memory of an emulator that this script started.
-    if [ -n "$emulator" ]; then
-        stop_ministack
-    elif [ -n "$deployed" ]; then
-        "$sam/python" "$here/emulator.py" delete "$name" >&2 || true
-    fi
-    rm -rf "$folder"
+    if [ "$status" != 0 ]; then tail -n 40 "$folder"/emulator.log "$folder"/logs/*.log >&2 2>/dev/null || true; fi
+    "$here/down.sh" --folder "$folder" >/dev/null || true
+    rm -rf "$parent"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-if [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
-    eval "$(cd "$root" && cargo orderflow env)"
-fi
+fail() {
+    echo "deploy.sh: $1" >&2
+    exit 1
+}
 
-use_emulator_credentials us-east-1
-if [ -z "${AWS_ENDPOINT_URL:-}" ]; then
-    step "MiniStack"
-    start_ministack
-fi
-"$sam/python" "$here/emulator.py" wait
-# The emulator's address for the functions. It differs from AWS_ENDPOINT_URL if the functions run in containers.
-: "${FUNCTIONS_AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL}"
-
-step "functions"
-architecture=arm64
-template=$root/template.yaml
-if [ -n "$functions" ]; then
-    architecture=$(uname -m | sed 's/aarch64/arm64/')
-    "$here/one-program.sh" "$functions" "$folder"
-    template=$folder/template.yaml
-    alarms=$folder/infrastructure/watch.yaml
-else
-    case $(uname -m) in x86_64) architecture=x86_64 ;; esac
-    (cd "$root" && "$sam/sam" build --parameter-overrides "Architecture=$architecture")
-    template=$root/.aws-sam/build/template.yaml
-    alarms=$root/.aws-sam/build/Watch/template.yaml
-fi
-# If this script started MiniStack, which lacks some types of the alarms' template.
-if [ -n "$emulator" ]; then
-    "$sam/python" "$here/substitutions.py" watch "$alarms"
-fi
-
-step "secrets and sam deploy"
-deployed=started
-# An empty configuration, because the project's samconfig.toml is for AWS.
-echo "version = 0.1" >"$folder/samconfig.toml"
-"$sam/python" "$here/emulator.py" secrets "$name" >"$folder/secrets"
+# Starts or updates the environment. Two tests at the same time must not choose the same port.
+up() {
+    "$here/up.sh" --keep --folder "$folder" --port 0 --emulator "$emulator_name" --functions "$1" --orderflow "$orderflow" |
+        tee "$parent/output"
+}
+up "$functions"
 # shellcheck source=/dev/null
-. "$folder/secrets"
-"$sam/sam" deploy --template-file "$template" --stack-name "$name" --resolve-s3 --s3-prefix "$name" --region us-east-1 \
-    --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --no-confirm-changeset --no-progressbar --no-fail-on-empty-changeset \
-    --no-disable-rollback --config-file "$folder/samconfig.toml" --parameter-overrides \
-    "DeployBackend=false" "Architecture=$architecture" "AwsEndpointUrl=$FUNCTIONS_AWS_ENDPOINT_URL" \
-    "TemporalAddress=$TEMPORAL_ADDRESS" "TemporalNamespace=${TEMPORAL_NAMESPACE:-default}" \
-    "DatabaseUrlSecretArn=$DATABASE_URL_ARN" "ApiKeysSecretArn=$API_KEYS_ARN" \
-    "WebhookSecretsArn=$WEBHOOK_SECRETS_ARN" >"$folder/sam.log" 2>&1 ||
-    { cat "$folder/sam.log" >&2; exit 1; }
+. "$folder/environment"
+use_emulator_credentials us-east-1
+
+step "the printed commands in another shell"
+commands=$(grep -E '^(export ORDERFLOW_URL|curl )' "$parent/output")
+[ "$(grep -c '^curl ' <<<"$commands")" = 3 ] || fail "up.sh printed other commands than expected: $commands"
+statuses=$(env -i PATH="$PATH" bash -c "$commands" 2>/dev/null | tr -d '\r' | grep -o '^HTTP/1.1 [0-9]*' | cut -d ' ' -f 2 | xargs)
+[ "$statuses" = "200 202 200" ] || fail "the printed commands: got statuses $statuses, expected 200 202 200"
 
 step "an order, a webhook event and rejected calls through the gateway"
-# Another emulator may store the logs of the functions elsewhere.
-"$sam/python" "$here/emulator.py" check "$name" ${emulator:+--logs}
+# LocalStack writes the logs of the functions to files.
+logs=()
+[ "$emulator_name" != ministack ] || logs=(--logs)
+"$sam/python" "$here/emulator.py" check orderflow "${logs[@]}"
+
+step "a second deployment, with a changed program"
+before=$("$sam/python" "$here/emulator.py" code orderflow)
+objcopy --add-section ".changed=$here/deploy.sh" "$functions" "$parent/changed"
+up "$parent/changed" >/dev/null
+rm "$parent/changed"
+grep "runs already" "$parent/output" || fail "up.sh did not find its environment"
+after=$("$sam/python" "$here/emulator.py" code orderflow)
+[ "$before" != "$after" ] || fail "functions: still have the code $before"
+status=$(curl -s -o "$parent/body" -w '%{http_code}' "$(sed -n 's/^API  *http/http/p' "$parent/output")/health")
+[ "$status" = 200 ] || fail "GET /health after the second deployment: got $status: $(cat "$parent/body")"
+
+step "the end of the environment"
+"$here/down.sh" --folder "$folder"
+[ ! -e "$folder" ] || fail "$folder: still exists"
+# Every process of the environment has its folder as working directory, in an argument or in a variable.
+remaining=$(grep -las "$folder" /proc/[0-9]*/cmdline /proc/[0-9]*/environ | cut -d / -f 3 | grep -vx "$$" || true)
+for process in /proc/[0-9]*; do
+    case $(readlink "$process/cwd" || true) in "$folder"*) remaining+=" ${process#/proc/}" ;; esac
+done
+for process in $remaining; do
+    # The processes of this pipeline have ended.
+    ! kill -0 "$process" 2>/dev/null || fail "process $process: still runs: $(tr '\0' ' ' <"/proc/$process/cmdline")"
+done
+echo "no process and no file remain"
 step "done"

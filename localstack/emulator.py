@@ -1,10 +1,12 @@
-"""Prepares an AWS emulator for deploy.sh and checks the deployed API.
+"""Prepares an AWS emulator for up.sh, and checks the deployed API for deploy.sh.
 
-    wait               Waits until the emulator responds.
-    secrets STACK      Creates the stack's secrets in Secrets Manager and prints their ARNs as shell variables.
-    check STACK        Sends calls to the stack's REST API: an order to delivered, a signed webhook event, rejected calls.
-                       With --logs, also compares the calls with the logs of the functions.
-    delete STACK       Deletes the stack and its secrets.
+    wait                      Waits until the emulator responds.
+    secrets STACK             Creates the stack's secrets in Secrets Manager and prints their ARNs as shell variables.
+    finish STACK              Adds the methods that the emulator ignored.
+    describe STACK FOLDER     Prints the API's address, an API key and commands.
+    code STACK                Prints the hash of the code of the function `web`.
+    check STACK               Sends calls to the REST API: an order to delivered, a signed webhook event, rejected calls.
+                              With --logs, also finds each call in the logs of the functions.
 """
 
 import base64
@@ -166,6 +168,34 @@ def add_any_methods(stack):
     print(f"added {len(missing)} of {len(paths)} methods `ANY`, which the emulator had ignored")
 
 
+def print_code_hash(stack):
+    print(boto3.client("lambda").get_function_configuration(FunctionName=physical_id(stack, "WebFunction"))["CodeSha256"])
+
+
+def describe_environment(stack, folder):
+    api = Api(stack)
+    here = pathlib.Path(__file__).parent
+    option = "" if pathlib.Path(folder).resolve() == here.parent.resolve() / ".localstack" else f" --folder {folder}"
+    place = folder if option else os.path.relpath(folder)
+    scripts = os.path.relpath(here)
+    order = json.dumps({key: ORDER[key] for key in ("items", "shipping_address")})
+    print(f"""
+API           {api.base}
+API key       {api.key}
+AWS           {ENDPOINT}
+logs          {place}/emulator.log, {place}/logs
+
+Commands to continue with:
+
+export ORDERFLOW_URL={api.base} ORDERFLOW_API_KEY={api.key}
+curl -i "$ORDERFLOW_URL/health"
+curl -i "$ORDERFLOW_URL/orders" -H "X-Api-Key: $ORDERFLOW_API_KEY" -H 'Content-Type: application/json' -d '{order}'
+curl -i "$ORDERFLOW_URL/orders?limit=1" -H "X-Api-Key: $ORDERFLOW_API_KEY"
+tail -F {place}/logs/*.log               # logs of the functions in LocalStack
+{scripts}/up.sh --keep{option}           # deploys changes
+{scripts}/down.sh{option}                # stops and removes everything""")
+
+
 def function_lines(stack):
     """Returns the log lines of all functions that are about a request."""
     pages = boto3.client("logs").get_paginator("filter_log_events")
@@ -182,17 +212,18 @@ def check_logs(stack, calls):
     The access log of the gateway has the same id. Emulators write no access log.
     """
     end = time.time() + TIMEOUT_SECONDS
-    while len(lines := function_lines(stack)) < len(calls) and time.time() < end:
+    while True:
+        logged = collections.Counter(line["request_id"] for line in function_lines(stack) if "duration_ms" in line)
+        wrong = {call: logged[call] for call in calls if logged[call] != 1}
+        if not wrong or time.time() > end:
+            break
         time.sleep(0.3)
-    logged = collections.Counter(line["request_id"] for line in lines if "duration_ms" in line)
-    expected = collections.Counter(calls)
-    if logged != expected or set(expected.values()) != {1}:
-        sys.exit(f"log lines without a call: {logged - expected}; calls without a log line: {expected - logged}")
+    if wrong or len(set(calls)) != len(calls):
+        sys.exit(f"calls without exactly one log line, and the number of their lines: {wrong}")
     print(f"{len(calls)} calls, and one log line for each")
 
 
 def check_api(stack, *options):
-    add_any_methods(stack)
     api = Api(stack)
     api.expect(200, "GET", "/health", key=False)
     assert "/orders" in api.expect(200, "GET", "/openapi.json", key=False)["paths"]
@@ -234,21 +265,14 @@ def check_api(stack, *options):
         check_logs(stack, api.request_ids)
 
 
-def delete_stack(stack):
-    client = boto3.client("cloudformation")
-    resources = client.describe_stack_resources(StackName=stack)["StackResources"]
-    client.delete_stack(StackName=stack)
-    client.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 2, "MaxAttempts": 60})
-    # Log groups remain after their stack is deleted, as in AWS.
-    groups = (item["PhysicalResourceId"] for item in resources if item["ResourceType"] == "AWS::Logs::LogGroup")
-    for group in groups:
-        boto3.client("logs").delete_log_group(logGroupName=group)
-    manager = boto3.client("secretsmanager")
-    for name in ("database-url", "api-keys", "webhook-secrets", "client-key"):
-        manager.delete_secret(SecretId=secret_name(stack, name), ForceDeleteWithoutRecovery=True)
-
-
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    commands = {"wait": wait_until_ready, "secrets": create_secrets, "check": check_api, "delete": delete_stack}
+    commands = {
+        "wait": wait_until_ready,
+        "secrets": create_secrets,
+        "finish": add_any_methods,
+        "describe": describe_environment,
+        "code": print_code_hash,
+        "check": check_api,
+    }
     commands[command](*arguments)

@@ -1,13 +1,19 @@
-"""The programs of the functions, their environment variables, and the sample events."""
+"""The programs of the functions, their environment variables, and the sample events.
+
+    functions.py FOLDER     Prints the name and the program of each function in FOLDER. This machine must be able to run them.
+"""
 
 import json
 import os
 import pathlib
+import platform
 import sys
 
 EVENTS = pathlib.Path(__file__).resolve().parent / "events"
 # The secret that signs the sample webhook events.
 WEBHOOK_SECRET = "sample-secret"
+# The processors by their number in an ELF header.
+MACHINES = {62: "x86_64", 183: "aarch64"}
 NAMES = ("start", "signal", "query", "events", "webhook", "web")
 
 
@@ -29,6 +35,24 @@ def find_commands(path):
     return commands or sys.exit(f"{path}: contains no function; build the functions first")
 
 
+def processor_of(program):
+    """Returns the processor that the program is built for."""
+    with open(program, "rb") as file:
+        header = file.read(20)
+    return MACHINES.get(header[18], "another processor") if header[:4] == b"\x7fELF" else platform.machine()
+
+
+def print_programs(folder):
+    commands = find_commands(folder)
+    for name in NAMES:
+        if name not in commands:
+            sys.exit(f"{folder}: the function {name} is missing; build all functions")
+        program = commands[name][0]
+        if processor_of(program) != platform.machine():
+            sys.exit(f"{program}: is for {processor_of(program)}; build it for {platform.machine()}, which this machine has")
+        print(name, program)
+
+
 def base_environment():
     """Returns the variables of this shell, with defaults and the secret of the sample events."""
     defaults = {"API_AUTH": "none", "LOG_FORMAT": "json"}
@@ -47,3 +71,7 @@ def lambda_environment(name, runtime_api):
 
 def read_sample_event(name):
     return json.loads((EVENTS / name).read_text())
+
+
+if __name__ == "__main__":
+    print_programs(sys.argv[1])

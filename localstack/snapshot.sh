@@ -9,8 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ $# = 1 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 orderflow=$(realpath "$1")
 folder=$(mktemp -d)
-# shellcheck source=localstack/ministack.sh
-. "$here/ministack.sh"
+# shellcheck source=localstack/shared.sh
+. "$here/shared.sh"
 
 clean_up() {
     local status=$?

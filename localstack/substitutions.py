@@ -78,5 +78,5 @@ def substitute(folder):
 
 
 if __name__ == "__main__":
-    # For deploy.sh: the name of a nested template and its file.
+    # For up.sh: the name of a nested template and its file.
     substitute_template(sys.argv[1], pathlib.Path(sys.argv[2]))

@@ -4,6 +4,10 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 wanted=$here/requirements/$1.txt
+case $1 in
+    localstack) python=$("$here/python313.sh") ;;
+    *) python=python3 ;;
+esac
 cache=${ORDERFLOW_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/orderflow}
 venv=$cache/python/$1-$(sha256sum "$wanted" | cut -c1-12)
 mkdir -p "$cache/python"
@@ -12,8 +16,9 @@ exec 9>"$venv.lock"
 flock 9
 if [ ! -e "$venv/complete" ]; then
     rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" >&2
+    "$python" -m venv "$venv"
+    # The lists are complete, so pip need not search for dependencies.
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$wanted" >&2
     touch "$venv/complete"
 fi
 echo "$venv/bin"

@@ -24,15 +24,13 @@ import time
 import zipfile
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent.parent / "localstack"))
-from functions import WEBHOOK_SECRET, find_commands, lambda_environment, read_sample_event  # noqa: E402
+from functions import WEBHOOK_SECRET, find_commands, lambda_environment, processor_of, read_sample_event  # noqa: E402
 
 ZIP_LIMIT = 5_000_000
 MEMORY_LIMIT = 32_000_000
 PROCESSES = 7
 FURTHER_CALLS = 10
 TIMEOUT_SECONDS = 60
-# The processors by their number in an ELF header.
-MACHINES = {62: "x86_64", 183: "aarch64"}
 
 
 class RuntimeApi(http.server.BaseHTTPRequestHandler):
@@ -187,13 +185,6 @@ def zip_size(program):
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writer:
         writer.write(program, "bootstrap")
     return archive.tell()
-
-
-def processor_of(program):
-    """Returns the processor that the program is built for."""
-    with open(program, "rb") as file:
-        header = file.read(20)
-    return MACHINES.get(header[18], "another processor") if header[:4] == b"\x7fELF" else platform.machine()
 
 
 def main(folder, scratch):
