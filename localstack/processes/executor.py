@@ -27,7 +27,8 @@ class ProcessExecutor(RuntimeExecutor):
 
     @classmethod
     def cleanup_version(cls, function_version):
-        function_version.config.code.destroy_cached()
+        # The next version may have the same code. down.sh removes all files.
+        pass
 
     def start(self, env_vars):
         self.variables = {name: str(value) for name, value in env_vars.items() if value is not None}
