@@ -5,7 +5,7 @@
 #   localstack/down.sh --folder FOLDER     the environment in another folder
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-folder=$here/../.localstack
+folder=$(cd "$here/.." && pwd)/.localstack
 case "$# ${1:-}" in
     "0 ") ;;
     "2 --folder") folder=$2 ;;
