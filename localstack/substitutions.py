@@ -1,4 +1,4 @@
-"""The changes of the nested templates that MiniStack needs. Nothing else of a template is changed."""
+"""The changes of the templates that the emulators need. Nothing else of a template is changed."""
 
 import json
 import pathlib
@@ -36,9 +36,15 @@ def set_output(template, name, value):
     return 1
 
 
+def remove_release_alarms(template):
+    """Removes the alarms that roll a release back from all functions and returns their number."""
+    functions = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::Serverless::Function"]
+    return sum(each.pop("DeploymentPreference", None) is not None for each in functions)
+
+
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:rds-owner-AbCdEf"
 # The template, the change and its arguments, the reason.
-SUBSTITUTIONS = (
+MINISTACK = (
     ("vpc", remove_type, ("AWS::EC2::EIP",), "MiniStack rejects templates with this type"),
     ("vpc", remove_type, ("AWS::EC2::NatGateway",), "MiniStack rejects templates with this type"),
     ("network", remove_type, ("AWS::EC2::SecurityGroupIngress",), "MiniStack rejects templates with this type"),
@@ -57,11 +63,15 @@ SUBSTITUTIONS = (
     ("watch", remove_type, ("AWS::Budgets::Budget",), "MiniStack rejects templates with this type"),
 )
 
+LOCALSTACK = (
+    ("template", remove_release_alarms, (), "LocalStack compares templates before SAM's transform, in which these are a loop"),
+)
 
-def substitute_template(name, path):
-    """Applies the substitutions of one nested template to the file `path`. Exits if one of them has no effect."""
+
+def substitute_template(substitutions, name, path):
+    """Applies the substitutions of one template to the file `path`. Exits if one of them has no effect."""
     template = load(path)
-    for _, change, arguments, reason in [each for each in SUBSTITUTIONS if each[0] == name]:
+    for _, change, arguments, reason in [each for each in substitutions if each[0] == name]:
         count = change(template, *arguments)
         text = " ".join([f"{name}.yaml:", change.__name__.replace("_", " "), *arguments[:1]])
         if not count:
@@ -72,11 +82,12 @@ def substitute_template(name, path):
 
 
 def substitute(folder):
-    """Applies the substitutions to the nested templates in `folder`."""
-    for name in dict.fromkeys(name for name, *_ in SUBSTITUTIONS):
-        substitute_template(name, folder / f"{name}.yaml")
+    """Applies the substitutions for MiniStack to the nested templates in `folder`."""
+    for name in dict.fromkeys(name for name, *_ in MINISTACK):
+        substitute_template(MINISTACK, name, folder / f"{name}.yaml")
 
 
 if __name__ == "__main__":
-    # For up.sh: the name of a nested template and its file.
-    substitute_template(sys.argv[1], pathlib.Path(sys.argv[2]))
+    # For up.sh: the emulator, the name of a template and its file.
+    emulator, name, path = sys.argv[1:]
+    substitute_template({"ministack": MINISTACK, "localstack": LOCALSTACK}[emulator], name, pathlib.Path(path))

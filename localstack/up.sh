@@ -123,8 +123,10 @@ step "functions of $functions"
 # A changed id publishes a new version of each function. MiniStack transforms the template with the defaults of parameters.
 release=$(cat "$folder"/code/*.zip "$folder/template.yaml" | sha256sum | cut -c 1-64)
 sed -i "/^  ReleaseId:/,/Default/s/Default: \"\"/Default: \"$release\"/" "$folder/template.yaml"
-# MiniStack lacks some types of the alarms' template.
-[ "$name" != ministack ] || "$sam/python" "$here/substitutions.py" watch "$folder/infrastructure/watch.yaml"
+case $name in
+    localstack) "$sam/python" "$here/substitutions.py" localstack template "$folder/template.yaml" ;;
+    ministack) "$sam/python" "$here/substitutions.py" ministack watch "$folder/infrastructure/watch.yaml" ;;
+esac
 
 step "sam deploy"
 # An empty configuration, because the project's samconfig.toml is for AWS.
