@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests a deployment of the API into an emulator of AWS, with `sam deploy`, the command that also deploys it into AWS:
-# starts an environment with up.sh, calls it from another shell, sends an order to delivered, a signed webhook event and
-# rejected calls through the emulated API Gateway, deploys a changed program, and ends the environment with down.sh. No
+# starts an environment with up.sh, calls it from another shell, sends an order to delivered, a signed webhook event,
+# rejected calls and a rotated key through the emulated API Gateway, deploys a changed program, and ends the environment with down.sh. No
 # process and no file may remain.
 #
 #   localstack/deploy.sh --functions PROGRAM --orderflow PROGRAM
@@ -58,7 +58,7 @@ commands=$(grep -E '^(export ORDERFLOW_URL|curl )' "$parent/output")
 statuses=$(env -i PATH="$PATH" bash -c "$commands" 2>/dev/null | tr -d '\r' | grep -o '^HTTP/1.1 [0-9]*' | cut -d ' ' -f 2 | xargs)
 [ "$statuses" = "200 202 200" ] || fail "the printed commands: got statuses $statuses, expected 200 202 200"
 
-step "an order, a webhook event and rejected calls through the gateway"
+step "an order, a webhook event, rejected calls and a rotated key through the gateway"
 # LocalStack writes the logs of the functions to files.
 logs=()
 [ "$emulator_name" != ministack ] || logs=(--logs)

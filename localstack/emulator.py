@@ -5,7 +5,8 @@
     finish STACK              Adds the methods that the emulator ignored.
     describe STACK FOLDER     Prints the API's address, an API key and commands.
     code STACK                Prints the hash of the code of the function `web`.
-    check STACK               Sends calls to the REST API: an order to delivered, a signed webhook event, rejected calls.
+    check STACK               Sends calls to the REST API: an order to delivered, a signed webhook event, rejected calls,
+                              a rotated API key.
                               With --logs, also finds each call in the logs of the functions.
 """
 
@@ -52,14 +53,18 @@ def secret_name(stack, name):
     return f"{stack}/{name}"
 
 
-def create_secrets(stack):
-    # The same format as in `orderflow api-key create`: the client has the key, and the API has its hash.
+def create_key():
+    """Returns a new API key for a client, and its line for the API, as `orderflow api-key create` does."""
     key = "ofk_" + secrets.token_urlsafe(32)
-    scopes = "orders:read,orders:write,orders:operate"
+    return key, f"check {hashlib.sha256(key.encode()).hexdigest()} orders:read,orders:write,orders:operate"
+
+
+def create_secrets(stack):
+    key, line = create_key()
     signing = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     texts = {
         "database-url": os.environ["DATABASE_URL"],
-        "api-keys": f"check {hashlib.sha256(key.encode()).hexdigest()} {scopes}",
+        "api-keys": line,
         "webhook-secrets": f"WEBHOOK_SECRETS_STANDARD={signing}\n",
         # A client gets this key; here, the client is `check`.
         "client-key": key,
@@ -68,6 +73,10 @@ def create_secrets(stack):
     for name, text in texts.items():
         arn = manager.create_secret(Name=secret_name(stack, name), SecretString=text)["ARN"]
         print(f"{name.replace('-', '_').upper()}_ARN={arn}")
+
+
+def replace_secret(stack, name, text):
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret_name(stack, name), SecretString=text)
 
 
 def read_secret(stack, name):
@@ -118,6 +127,15 @@ class Api:
             sys.exit(f"{method} {path}: got {status}, expected {expected} {code or ''}: {response}")
         print(f"  {status} {method} {path}{f'  {code}' if code else ''}")
         return response
+
+    def wait_for_status(self, path, expected):
+        """Repeats a GET until it returns the status. Exits after the time limit."""
+        end = time.time() + TIMEOUT_SECONDS
+        while self.call("GET", path)[0] != expected:
+            if time.time() > end:
+                sys.exit(f"GET {path}: not {expected} within {TIMEOUT_SECONDS} s")
+            time.sleep(0.3)
+        print(f"  {expected} GET {path}")
 
     def wait_for(self, path, state, is_reached):
         """Repeats a GET until `is_reached` returns true for the body. Exits after the time limit."""
@@ -261,8 +279,28 @@ def check_api(stack, *options):
     api.expect(404, "POST", "/webhooks/stripe", body, headers, key=False, code="route_not_found")
     api.expect(200, "POST", "/webhooks/standard", body, headers, key=False)
     api.wait_for(path, "paid and shipped", lambda response: response["status"] == "shipped")
+    check_rotation(api, stack, path)
     if "--logs" in options:
         check_logs(stack, api.request_ids)
+
+
+def check_rotation(api, stack, path):
+    """Replaces the API key without a deployment. `start` has no route that only reads, so it is not called."""
+    print("a rotated API key")
+    paths = ("/orders", path)
+    for each in paths:
+        api.expect(200, "GET", each)
+    old, (new, line) = api.key, create_key()
+    replace_secret(stack, "api-keys", line)
+    for each in paths:
+        api.wait_for_status(each, 401)
+    api.key = new
+    for each in paths:
+        api.wait_for_status(each, 200)
+    api.key = old
+    for each in paths:
+        api.expect(401, "GET", each, code="unauthenticated")
+    api.key = new
 
 
 if __name__ == "__main__":

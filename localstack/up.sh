@@ -139,7 +139,7 @@ echo "version = 0.1" >"$folder/samconfig.toml"
     "DeployBackend=false" "Architecture=$(uname -m | sed 's/aarch64/arm64/')" "AwsEndpointUrl=$AWS_ENDPOINT_URL" \
     "TemporalAddress=$TEMPORAL_ADDRESS" "TemporalNamespace=${TEMPORAL_NAMESPACE:-default}" \
     "DatabaseUrlSecretArn=$DATABASE_URL_ARN" "ApiKeysSecretArn=$API_KEYS_ARN" \
-    "WebhookSecretsArn=$WEBHOOK_SECRETS_ARN" >"$folder/sam.log" 2>&1 ||
+    "WebhookSecretsArn=$WEBHOOK_SECRETS_ARN" "SecretsRefresh=2s" >"$folder/sam.log" 2>&1 ||
     { cat "$folder/sam.log" >&2; exit 1; }
 "$sam/python" "$here/emulator.py" finish orderflow
 "$sam/python" "$here/emulator.py" describe orderflow "$folder"

@@ -1,4 +1,4 @@
-"""The functions: the order of an update, and changed secrets."""
+"""The functions: the order of an update, and the secrets that each of them reads."""
 
 import unittest
 
@@ -27,23 +27,84 @@ class OrderOfAnUpdate(unittest.TestCase):
         self.assertEqual([name for name in every["Worker"] if name.endswith("Function")], [])
 
 
-class ChangedSecrets(unittest.TestCase):
-    def environments(self, **parameters):
-        template = main_template(**parameters)
-        functions = template.of_type("AWS::Serverless::Function")
-        shared = template.evaluate(template.document["Globals"]["Function"]["Environment"]["Variables"])
-        return {name: shared | each.get("Environment", {}).get("Variables", {}) for name, each in functions.items()}
+FUNCTIONS = ("start", "signal", "query", "events", "webhook", "web")
+# Each secret of a function has its own ARN here.
+ARNS = {
+    name: f"{SECRET}{name}"
+    for name in (
+        "ApiKeysSecretArn", "TemporalApiKeySecretArn", "TemporalCertificateSecretArn", "TemporalCaSecretArn",
+        "DatabaseUrlSecretArn", "WebhookSecretsArn",
+    )
+}
+TEMPORAL = {"TemporalApiKeySecretArn", "TemporalCertificateSecretArn", "TemporalCaSecretArn"}
+NEEDED = {
+    "start": TEMPORAL | {"ApiKeysSecretArn"},
+    "signal": TEMPORAL | {"ApiKeysSecretArn"},
+    "query": TEMPORAL | {"ApiKeysSecretArn", "DatabaseUrlSecretArn"},
+    "events": TEMPORAL | {"ApiKeysSecretArn", "DatabaseUrlSecretArn"},
+    "webhook": TEMPORAL | {"WebhookSecretsArn"},
+    "web": set(),
+}
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/a"
 
-    def assert_all_differ(self, **parameters):
-        before, after = self.environments(), self.environments(**parameters)
-        self.assertEqual(len(before), 6)
-        self.assertEqual([name for name in before if before[name] == after[name]], [])
 
-    def test_new_secrets_version_changes_each_function(self):
-        self.assert_all_differ(SecretsVersion="2")
+def variables(template, name):
+    shared = template.evaluate(template.document["Globals"]["Function"]["Environment"]["Variables"])
+    own = template.properties(f"{name.capitalize()}Function").get("Environment", {}).get("Variables", {})
+    return shared | own
 
-    def test_new_image_tag_changes_each_function(self):
-        self.assert_all_differ(ImageTag="release-111111111111")
+
+def statements(template, name):
+    """Returns the statements of a function's role, also those of its managed policies."""
+    role = template.properties(f"{name.capitalize()}Role")
+    documents = [policy["PolicyDocument"] for policy in role["Policies"]]
+    documents += [template.properties(policy)["PolicyDocument"] for policy in role["ManagedPolicyArns"]]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def resources(template, name, action):
+    """Returns the resources of the statements that have exactly this action."""
+    found = [each["Resource"] for each in statements(template, name) if each["Action"] == action]
+    return [arn for each in found for arn in (each if isinstance(each, list) else [each])]
+
+
+class Secrets(unittest.TestCase):
+    def templates(self):
+        for backend in ("true", "false"):
+            yield backend, main_template(DeployBackend=backend, SecretsKeyArn=KEY, **ARNS)
+
+    def needed(self, name, backend):
+        return {ARNS[each] for each in NEEDED[name] if each != "DatabaseUrlSecretArn" or backend == "false"}
+
+    def test_no_variable_contains_a_secret(self):
+        for backend, template in self.templates():
+            for name in FUNCTIONS:
+                with self.subTest(name=name, backend=backend):
+                    self.assertNotIn("resolve:", str(variables(template, name)))
+
+    def test_function_has_the_arns_of_its_secrets(self):
+        for backend, template in self.templates():
+            for name in FUNCTIONS:
+                with self.subTest(name=name, backend=backend):
+                    passed = {value for value in variables(template, name).values() if value in ARNS.values()}
+                    self.assertEqual(passed, self.needed(name, backend))
+
+    def test_role_reads_exactly_the_secrets_of_its_function(self):
+        for backend, template in self.templates():
+            for name in FUNCTIONS:
+                with self.subTest(name=name, backend=backend):
+                    read = resources(template, name, "secretsmanager:GetSecretValue")
+                    self.assertEqual(set(read), self.needed(name, backend))
+                    keys = resources(template, name, "kms:Decrypt")
+                    self.assertEqual(set(keys), {KEY} if read else set())
+
+    def test_role_without_secrets_reads_none(self):
+        template = main_template(ApiAuth="none", ApiKeysSecretArn="")
+        for name in FUNCTIONS:
+            with self.subTest(name):
+                actions = str([each["Action"] for each in statements(template, name)])
+                self.assertNotIn("secretsmanager", actions)
+                self.assertNotIn("kms", actions)
 
 
 class Reservations(unittest.TestCase):

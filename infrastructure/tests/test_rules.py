@@ -142,7 +142,7 @@ class TemporalTls(unittest.TestCase):
         variables = main.evaluate(main.document["Globals"]["Function"]["Environment"]["Variables"])
         self.assertEqual(variables["TEMPORAL_TLS"], "true")
         self.assertEqual(variables["TEMPORAL_TLS_SERVER_NAME"], "temporal.internal")
-        self.assertIn(SECRET, variables["TEMPORAL_TLS_SERVER_CA_CERT_DATA"])
+        self.assertEqual(variables["TEMPORAL_TLS_SERVER_CA_SECRET_ARN"], SECRET)
         worker = nested_template("worker", main)
         for name, task in worker.of_type("AWS::ECS::TaskDefinition").items():
             with self.subTest(name):

@@ -82,7 +82,14 @@ fn rule(name: &str) -> Option<Rule> {
             &["axum", "lambda_http", "sqlx", "temporalio-client"],
         ),
         "order-client" => (
-            &["contract", "domain", "settings", "telemetry", "workflows"],
+            &[
+                "aws",
+                "contract",
+                "domain",
+                "settings",
+                "telemetry",
+                "workflows",
+            ],
             &["axum", "lambda_http", "sqlx"],
         ),
         "store" => (
@@ -91,6 +98,7 @@ fn rule(name: &str) -> Option<Rule> {
         ),
         "http" => (
             &[
+                "aws",
                 "contract",
                 "domain",
                 "order-client",

@@ -107,7 +107,7 @@ async fn token_is_renewed_before_it_expires() {
     };
     let pool = open(&url);
     let database = Database::with_token_provider(pool.clone(), tokens(&pool).unwrap());
-    store::ping(database.pool().await).await.unwrap();
+    store::ping(&database.pool().await.unwrap()).await.unwrap();
     assert_eq!(
         rds.proxy.tokens().len(),
         1,
@@ -117,14 +117,14 @@ async fn token_is_renewed_before_it_expires() {
     // The token is young, so a second connection uses the same one.
     rds.proxy.clock.advance(9);
     rds.proxy.close_connections();
-    store::ping(database.pool().await).await.unwrap();
+    store::ping(&database.pool().await.unwrap()).await.unwrap();
     let admitted = rds.proxy.tokens();
     assert_eq!((admitted.len(), &admitted[0]), (2, &admitted[1]));
 
     // The token is still valid, but expires soon.
     rds.proxy.clock.advance(2);
     rds.proxy.close_connections();
-    store::ping(database.pool().await).await.unwrap();
+    store::ping(&database.pool().await.unwrap()).await.unwrap();
     let renewed = rds.proxy.tokens()[2].clone();
     assert_ne!(renewed, admitted[0]);
 
@@ -133,7 +133,7 @@ async fn token_is_renewed_before_it_expires() {
     rds.proxy.close_connections();
     let old = store::ping(&pool).await.unwrap_err();
     assert!(old.is_unavailable() && old.cause().is_some(), "{old:?}");
-    store::ping(database.pool().await).await.unwrap();
+    store::ping(&database.pool().await.unwrap()).await.unwrap();
     assert_eq!(rds.proxy.tokens().len(), 4);
 
     // PostgreSQL verifies the password itself: it accepts the newest token and rejects an older
@@ -329,7 +329,7 @@ async fn owner_logs_in_after_creating_the_roles() {
         rds.proxy.clock.clone(),
     );
     let database = Database::with_token_provider(pool, provider.unwrap());
-    rds.create_roles_as_owner(database.connect().await.unwrap())
+    rds.create_roles_as_owner(&database.connect().await.unwrap())
         .await;
 }
 

@@ -56,7 +56,7 @@ pub async fn run(settings: WorkerSettings) -> anyhow::Result<()> {
 
 async fn serve(settings: WorkerSettings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let pool = settings.database.pool().await.clone();
+    let pool = settings.database.pool().await?;
     store::limit_statements(&pool, STATEMENT_TIME, LOCK_TIME);
     let metrics = SdkMetrics::start().context("failed to set up the SDK's metrics")?;
     let temporal = settings.temporal.clone().with_metrics(&metrics);

@@ -2,7 +2,7 @@
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 
-use settings::{AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, Setting};
+use settings::{AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, Environment, Setting};
 
 /// A required variable that is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +14,13 @@ pub struct MissingVariable(pub &'static Setting);
 /// # Errors
 ///
 /// [`MissingVariable`] when `AWS_ACCESS_KEY_ID` or `AWS_SECRET_ACCESS_KEY` is unset or empty.
-pub fn credentials_from_env() -> Result<Credentials, MissingVariable> {
-    let require = |setting| settings::read(setting).ok_or(MissingVariable(setting));
-    let id = require(&AWS_ACCESS_KEY_ID)?;
-    let secret = require(&AWS_SECRET_ACCESS_KEY)?;
+pub fn credentials_from(environment: &Environment) -> Result<Credentials, MissingVariable> {
+    let get = |setting| environment.get(setting).map(str::to_owned);
+    let require = |setting| get(setting).ok_or(MissingVariable(setting));
     Ok(Credentials::new(
-        id,
-        secret,
-        settings::read(&AWS_SESSION_TOKEN),
+        require(&AWS_ACCESS_KEY_ID)?,
+        require(&AWS_SECRET_ACCESS_KEY)?,
+        get(&AWS_SESSION_TOKEN),
         None,
         "environment",
     ))
@@ -49,6 +48,6 @@ pub fn credentials_provider() -> SharedCredentialsProvider {
         ))
     };
     SharedCredentialsProvider::new(provide_credentials_fn(move || async move {
-        credentials_from_env().map_err(missing)
+        credentials_from(&Environment::from_process()).map_err(missing)
     }))
 }

@@ -1,14 +1,21 @@
-//! Shared by all programs that call AWS: an HTTP client for the SDK, credentials, and short texts
-//! for errors.
+//! Shared by all programs that call AWS: an HTTP client for the SDK, credentials, short texts for
+//! errors, and secrets of AWS Secrets Manager that may change while a program runs.
+//!
+//! Start reading at [`Secret`].
 
 #[cfg(feature = "chain")]
 mod chain;
 mod credentials;
 mod error_text;
 mod http;
+mod secret;
+mod secrets_manager;
+mod unfinished;
 
 #[cfg(feature = "chain")]
 pub use chain::load_config;
-pub use credentials::{MissingVariable, credentials_from_env, credentials_provider};
+pub use credentials::{MissingVariable, credentials_from, credentials_provider};
 pub use error_text::describe_error;
 pub use http::Http;
+pub use secret::{OUTAGE_LIMIT, Secret, SecretUnavailable};
+pub use unfinished::finish_reads;

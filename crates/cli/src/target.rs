@@ -110,7 +110,7 @@ pub(crate) async fn try_open_database(url: &str) -> Result<PgPool, String> {
             .into(),
     };
     let pool = database.connect().await;
-    pool.cloned().map_err(|error| format_store_error(&error))
+    pool.map_err(|error| format_store_error(&error))
 }
 
 /// Formats an error and its cause without the driver's message, which may contain the URL.

@@ -2,16 +2,17 @@
 //!
 //! A program has one mode, which [`configure_auth`] reads from the environment at its start. Until
 //! then every call is rejected. Start reading at [`Auth::authenticate`] and [`Auth::authorize`].
-//! API keys are in `api_key`, tokens in `token`, and the public keys of tokens in `jwks`.
+//! API keys are in `api_key` and `key_source`, tokens in `token`, and the public keys of tokens in `jwks`.
 
 mod api_key;
 mod jwks;
+mod key_source;
 mod ring;
 mod token;
 
 use std::sync::OnceLock;
 
-use api_key::ApiKeys;
+use key_source::ApiKeySource;
 use lambda_http::http::{HeaderMap, HeaderName};
 use token::TokenVerifier;
 
@@ -25,7 +26,7 @@ pub use api_key::{NewApiKey, create_api_key};
 pub(crate) enum Auth {
     /// Every caller is accepted, without credentials.
     None,
-    ApiKey(ApiKeys),
+    ApiKey(ApiKeySource),
     Jwt(Box<TokenVerifier>),
 }
 
@@ -43,6 +44,14 @@ pub fn configure_auth() -> Result<(), SettingError> {
     Ok(())
 }
 
+/// Reads the accepted API keys if they are in a secret, so that the first caller does not wait for
+/// them. A failure is logged, and the first caller tries again.
+pub(crate) async fn warm_up_auth() {
+    if let Some(Auth::ApiKey(keys)) = AUTH.get() {
+        keys.warm_up().await;
+    }
+}
+
 /// Returns the mode that [`configure_auth`] has read; `None` before its call.
 pub(crate) fn configured_auth() -> Option<&'static Auth> {
     AUTH.get()
@@ -55,7 +64,7 @@ enum AuthError {
     Missing,
     /// The credential is rejected, for this reason.
     Invalid(&'static str),
-    /// The credential cannot be checked, because the public keys of tokens are unavailable.
+    /// The credential cannot be checked, because the keys are unavailable.
     Unavailable(String),
 }
 
@@ -63,7 +72,7 @@ impl Auth {
     fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
         match environment.get(&settings::API_AUTH) {
             Some("none") => Ok(Self::None),
-            Some("api-key") => ApiKeys::from_settings(environment).map(Self::ApiKey),
+            Some("api-key") => ApiKeySource::from_settings(environment).map(Self::ApiKey),
             Some("jwt") => {
                 TokenVerifier::from_settings(environment).map(|tokens| Self::Jwt(Box::new(tokens)))
             }
@@ -83,7 +92,7 @@ impl Auth {
     pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let caller = match self {
             Self::None => Ok(Caller::anonymous()),
-            Self::ApiKey(keys) => keys.authenticate(headers),
+            Self::ApiKey(keys) => keys.authenticate(headers).await,
             Self::Jwt(tokens) => tokens.authenticate(headers).await,
         };
         caller.map_err(|error| self.problem(&error))

@@ -1,16 +1,23 @@
 //! The main loop of a Lambda function.
 
-use std::{convert::Infallible, process::ExitCode};
+use std::{convert::Infallible, process::ExitCode, time::Duration};
 
 use lambda_http::{Body, Request, Response, service_fn};
 
-use crate::configure_auth;
+use crate::{Access, Function, ROUTES, auth, configure_auth};
 use settings::SettingError;
+
+/// Limits how long a response waits for a secret that is being read again. A read takes 20 to
+/// 100 ms. It runs since the beginning of the call, so most responses do not wait.
+const READ_LIMIT: Duration = Duration::from_millis(300);
 
 /// A Lambda function: its set-up and its request handler.
 pub trait Application: Sized + Sync {
     /// The name of the function in its traces.
     const SERVICE: &'static str;
+
+    /// The function in the route table.
+    const FUNCTION: Function;
 
     /// Reads the settings and prepares the clients.
     ///
@@ -38,22 +45,34 @@ pub async fn run<A: Application>() -> ExitCode {
     if let Err(error) = telemetry::init_with_traces(A::SERVICE) {
         return report_error(&error);
     }
-    let application = match configure_auth().and_then(|()| A::from_env()) {
+    // A function with public routes only needs no keys of callers. It would reject any other route.
+    let configured = if has_private_route(A::FUNCTION) {
+        configure_auth()
+    } else {
+        Ok(())
+    };
+    let application = match configured.and_then(|()| A::from_env()) {
         Ok(application) => application,
         Err(error) => return report_error(&error),
     };
-    application.warm_up().await;
+    tokio::join!(auth::warm_up_auth(), application.warm_up());
     let application = &application;
     let serve = service_fn(|request| async move {
         let response = application.handle(request).await;
         // Lambda freezes the sandbox after the response.
-        telemetry::flush_traces().await;
+        tokio::join!(telemetry::flush_traces(), aws::finish_reads(READ_LIMIT));
         Ok::<_, Infallible>(response)
     });
     match lambda_http::run(serve).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report_error(&*error),
     }
+}
+
+fn has_private_route(function: Function) -> bool {
+    ROUTES.iter().any(|route| {
+        route.operation.function() == function && route.operation.access() != Access::Public
+    })
 }
 
 /// Prints one line on standard error, where the person who started the program sees it.

@@ -264,7 +264,7 @@ impl Problem {
     pub(crate) fn auth_unavailable(cause: impl std::fmt::Display) -> Self {
         Self::new(
             ProblemCode::AuthUnavailable,
-            "The keys that verify tokens could not be loaded; retry in 5 seconds.",
+            "The keys that verify callers could not be loaded; retry in 5 seconds.",
         )
         .with_cause(cause)
     }

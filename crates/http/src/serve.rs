@@ -143,14 +143,14 @@ async fn authorize(
     request: &Request,
     route: &Route,
 ) -> Result<Caller, Problem> {
-    // A program that forgot to configure authentication must reject every request.
-    let auth = auth.ok_or_else(|| {
-        Problem::internal("authentication is not configured: call configure_auth first")
-    })?;
     if route.operation.access() == Access::Public {
         rate_limit::check_rate_limit(route.operation, &peer_name(request))?;
         return Ok(Caller::anonymous());
     }
+    // A program that forgot to configure authentication must reject every request that needs it.
+    let auth = auth.ok_or_else(|| {
+        Problem::internal("authentication is not configured: call configure_auth first")
+    })?;
     let authenticated = {
         let _step = telemetry::start_step("auth");
         auth.authenticate(request.headers()).await

@@ -5,6 +5,9 @@
 //! connection instead of retrying on it, and repeats the lost call once. A call may therefore reach
 //! Temporal twice. This is safe: Temporal refuses a second start as a duplicate, an update carries
 //! its id, and other calls only read.
+//!
+//! A changed secret makes a new connection; running calls finish on the previous one. If Temporal
+//! refuses a credential, the secrets are read again, and the call is repeated with new ones.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +20,8 @@ use tokio::{
 
 use crate::{
     Error, TemporalSettings,
-    grpc_error::{CallError, SdkError, is_busy, is_connection_lost},
+    grpc_error::{CallError, SdkError, is_busy, is_connection_lost, is_credential_refused},
+    secrets::SecretValues,
 };
 
 /// The time limit for connecting, which normally takes a few milliseconds. The SDK's own limit
@@ -30,6 +34,9 @@ const IDLE_LIMIT: Duration = Duration::from_secs(5);
 /// The time limit of the probe, which normally takes one millisecond.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(300);
 
+/// The pause between two attempts to connect with new secrets, while the previous connection works.
+const REFUSED_PAUSE: Duration = Duration::from_secs(30);
+
 /// The first and the longest pause before a call to a busy server is repeated.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(400));
 
@@ -39,7 +46,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 ///
 /// Returns an error when Temporal is unavailable. The worker's supervisor then restarts it.
 pub async fn connect_worker(settings: &TemporalSettings) -> Result<Client, Error> {
-    let (connection, client) = settings.worker_options();
+    let values = settings.secrets().current().await;
+    let options = settings.worker_options(&values.map_err(Error::Unavailable)?);
+    let (connection, client) = options.map_err(|error| Error::Unexpected(error.to_string()))?;
     let connected = Connection::connect(connection).await;
     let connection = connected.map_err(|error| Error::Unavailable(root_cause(&error)))?;
     Client::new(connection, client).map_err(|error| Error::Unexpected(error.to_string()))
@@ -54,6 +63,10 @@ pub(crate) struct SharedConnection {
 #[derive(Default)]
 struct State {
     client: Option<Client>,
+    /// The secrets of `client`.
+    values: Option<SecretValues>,
+    /// Secrets with which no connection could be made, and the time of the attempt.
+    refused: Option<(SecretValues, Instant)>,
     /// The number of the connection. A late failure on an old connection must not close the new
     /// one.
     generation: u64,
@@ -66,6 +79,43 @@ impl std::fmt::Debug for State {
         f.debug_struct("State")
             .field("generation", &self.generation)
             .finish_non_exhaustive()
+    }
+}
+
+/// The connection for one call.
+struct Connected {
+    client: Client,
+    values: SecretValues,
+    generation: u64,
+}
+
+struct ConnectFailure {
+    cause: String,
+    /// The secrets of the attempt; `None` if they could not be read.
+    values: Option<SecretValues>,
+}
+
+impl State {
+    /// Returns whether the secrets have changed since the connection was made.
+    fn should_renew(&self, values: &SecretValues) -> bool {
+        let was_refused = self
+            .refused
+            .as_ref()
+            .is_some_and(|(refused, at)| refused == values && at.elapsed() < REFUSED_PAUSE);
+        self.values.as_ref() != Some(values) && !was_refused
+    }
+
+    fn replace(&mut self, client: Client, values: SecretValues) -> Connected {
+        self.client = Some(client.clone());
+        self.values = Some(values.clone());
+        self.refused = None;
+        self.generation += 1;
+        self.last_used = Some(Instant::now());
+        Connected {
+            client,
+            values,
+            generation: self.generation,
+        }
     }
 }
 
@@ -95,10 +145,27 @@ impl SharedConnection {
     {
         let mut cause = String::new();
         for _ in 0..2 {
-            let (client, generation) = self.client().await.map_err(CallError::Unreachable)?;
+            let Connected {
+                client,
+                values,
+                generation,
+            } = match self.client().await {
+                Ok(connected) => connected,
+                Err(failure) if self.has_new_secrets(failure.values.as_ref()).await => {
+                    cause = failure.cause;
+                    continue;
+                }
+                Err(failure) => return Err(CallError::Unreachable(failure.cause)),
+            };
             match timeout(deadline, call(client.clone())).await {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(error)) if is_connection_lost(&error) => cause = error.to_string(),
+                Ok(Err(error)) if is_credential_refused(&error) => {
+                    if !self.has_new_secrets(Some(&values)).await {
+                        return Err(CallError::Sdk(error));
+                    }
+                    cause = error.to_string();
+                }
                 Ok(Err(error)) => return Err(CallError::Sdk(error)),
                 Err(_) => match probe(&client).await {
                     Ok(()) => return Err(CallError::TimedOut),
@@ -136,11 +203,35 @@ impl SharedConnection {
         }
     }
 
+    /// Returns whether the secrets differ from those with which Temporal refused a call.
+    async fn has_new_secrets(&self, used: Option<&SecretValues>) -> bool {
+        match used {
+            Some(used) => self.settings.secrets().have_changed(used).await,
+            None => false,
+        }
+    }
+
     /// Returns the current connection, or makes one. Concurrent callers share one attempt to
     /// connect.
-    async fn client(&self) -> Result<(Client, u64), String> {
+    async fn client(&self) -> Result<Connected, ConnectFailure> {
         let requested_at = Instant::now();
+        let values = self.settings.secrets().current().await;
+        let values = values.map_err(|cause| ConnectFailure {
+            cause,
+            values: None,
+        })?;
         let mut state = self.state.lock().await;
+        if state.client.is_some() && state.should_renew(&values) {
+            match self.connect(&values).await {
+                Ok(client) => return Ok(state.replace(client, values)),
+                Err(cause) => {
+                    tracing::error!(
+                        "no connection to Temporal with the new secret: {cause}; the previous connection stays in use"
+                    );
+                    state.refused = Some((values.clone(), Instant::now()));
+                }
+            }
+        }
         if let Some(client) = &state.client {
             let was_idle = state
                 .last_used
@@ -148,31 +239,37 @@ impl SharedConnection {
             if !was_idle || probe(client).await.is_ok() {
                 let client = client.clone();
                 state.last_used = Some(Instant::now());
-                return Ok((client, state.generation));
+                return Ok(Connected {
+                    client,
+                    values: state.values.clone().unwrap_or(values),
+                    generation: state.generation,
+                });
             }
             state.client = None;
         }
         if let Some((at, cause)) = &state.last_failure
             && *at > requested_at
         {
-            return Err(cause.clone());
+            return Err(ConnectFailure {
+                cause: cause.clone(),
+                values: Some(values),
+            });
         }
-        match self.connect().await {
-            Ok(client) => {
-                state.client = Some(client.clone());
-                state.generation += 1;
-                state.last_used = Some(Instant::now());
-                Ok((client, state.generation))
-            }
+        match self.connect(&values).await {
+            Ok(client) => Ok(state.replace(client, values)),
             Err(cause) => {
                 state.last_failure = Some((Instant::now(), cause.clone()));
-                Err(cause)
+                Err(ConnectFailure {
+                    cause,
+                    values: Some(values),
+                })
             }
         }
     }
 
-    async fn connect(&self) -> Result<Client, String> {
-        let (connection, client) = self.settings.caller_options();
+    async fn connect(&self, values: &SecretValues) -> Result<Client, String> {
+        let options = self.settings.caller_options(values);
+        let (connection, client) = options.map_err(|error| error.to_string())?;
         match timeout(CONNECT_TIMEOUT, Connection::connect(connection)).await {
             Ok(Ok(connection)) => {
                 Client::new(connection, client).map_err(|error| error.to_string())
@@ -213,3 +310,6 @@ async fn probe(client: &Client) -> Result<(), String> {
         Err(_) => Err(format!("no response within {PROBE_TIMEOUT:?}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,6 +121,16 @@ pub(crate) fn is_connection_lost(error: &impl SdkError) -> bool {
     }
 }
 
+/// Returns whether the server refuses the credential, which may have been replaced.
+pub(crate) fn is_credential_refused(error: &impl SdkError) -> bool {
+    error.status().is_some_and(|status| {
+        matches!(
+            status.code(),
+            Code::Unauthenticated | Code::PermissionDenied
+        )
+    })
+}
+
 /// Returns whether the server does not offer the call to this caller. Temporal Cloud responds so to
 /// calls of the operator's service.
 pub(crate) fn is_not_permitted(error: &impl SdkError) -> bool {

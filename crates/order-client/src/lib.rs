@@ -20,6 +20,7 @@ mod query;
 mod reconcile;
 mod recovery;
 mod search_attributes;
+mod secrets;
 mod settings;
 mod shared_run;
 mod start;

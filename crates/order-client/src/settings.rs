@@ -8,7 +8,11 @@ use temporalio_client::{
 };
 use temporalio_common::envconfig::load_client_config_profile;
 
-use crate::{SdkMetrics, trace_header::SendTraceContext};
+use crate::{
+    SdkMetrics,
+    secrets::{SecretValues, TemporalSecrets},
+    trace_header::SendTraceContext,
+};
 use settings::{
     Environment, Setting, SettingError, TEMPORAL_ADDRESS, TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE,
     TEMPORAL_TARGET,
@@ -17,13 +21,23 @@ use settings::{
 /// The settings of connections to Temporal. `TEMPORAL_*` have the meaning of Temporal's own tools.
 #[derive(Clone)]
 pub struct TemporalSettings {
+    /// Without the secrets of Secrets Manager.
     connection: ConnectionOptions,
     client: ClientOptions,
     address: String,
+    source: Arc<Source>,
     /// The task queue of orders.
     pub orders_task_queue: String,
     /// The task queue of shipping.
     pub shipping_task_queue: String,
+}
+
+/// What a connection is made of, once more for each change of a secret.
+struct Source {
+    /// Those of the process, because Temporal's library reads more than the table has.
+    variables: HashMap<String, String>,
+    reads_file: bool,
+    secrets: TemporalSecrets,
 }
 
 /// Omits the connection, which may contain an API key.
@@ -69,7 +83,7 @@ impl TemporalSettings {
     }
 
     /// `variables` are those of the process, because Temporal's library reads more than the table has.
-    fn read(
+    pub(crate) fn read(
         environment: &Environment,
         mut variables: HashMap<String, String>,
     ) -> Result<Self, SettingError> {
@@ -91,10 +105,12 @@ impl TemporalSettings {
                 .unwrap_or(TEMPORAL_ADDRESS.default_value());
             variables.insert(TEMPORAL_ADDRESS.name().to_owned(), address.to_owned());
         }
-        let options = LoadClientConfigProfileOptions::builder()
-            .disable_file(!file)
-            .build();
-        let profile = load_client_config_profile(options, Some(&variables)).map_err(refused)?;
+        let source = Source {
+            variables,
+            reads_file: file,
+            secrets: TemporalSecrets::from_settings(environment)?,
+        };
+        let profile = source.load_profile(&source.variables)?;
         let address = profile
             .address
             .clone()
@@ -109,6 +125,7 @@ impl TemporalSettings {
             connection,
             client,
             address,
+            source: Arc::new(source),
             orders_task_queue,
             shipping_task_queue,
         })
@@ -142,16 +159,39 @@ impl TemporalSettings {
         self
     }
 
+    /// Returns the credentials that may change while the program runs.
+    pub(crate) fn secrets(&self) -> &TemporalSecrets {
+        &self.source.secrets
+    }
+
+    fn connection_with(&self, values: &SecretValues) -> Result<ConnectionOptions, SettingError> {
+        if values.is_empty() {
+            return Ok(self.connection.clone());
+        }
+        let mut variables = self.source.variables.clone();
+        let secrets = values.variables();
+        variables.extend(secrets.map(|(setting, value)| (setting.name().into(), value.into())));
+        let mut connection = connection(self.source.load_profile(&variables)?, &self.address)?;
+        connection.metrics_meter = self.connection.metrics_meter.clone();
+        Ok(connection)
+    }
+
     /// Returns the options of a worker: the SDK's timeouts and keep-alive.
-    pub(crate) fn worker_options(&self) -> (ConnectionOptions, ClientOptions) {
-        (self.connection.clone(), self.client.clone())
+    pub(crate) fn worker_options(
+        &self,
+        values: &SecretValues,
+    ) -> Result<(ConnectionOptions, ClientOptions), SettingError> {
+        Ok((self.connection_with(values)?, self.client.clone()))
     }
 
     /// Returns the options of a client that may be frozen between two calls and must answer soon. Nothing
     /// runs in the background. The client retries by itself, because a retry on a broken connection fails
     /// again and the connection must be replaced.
-    pub(crate) fn caller_options(&self) -> (ConnectionOptions, ClientOptions) {
-        let mut connection = self.connection.clone();
+    pub(crate) fn caller_options(
+        &self,
+        values: &SecretValues,
+    ) -> Result<(ConnectionOptions, ClientOptions), SettingError> {
+        let mut connection = self.connection_with(values)?;
         connection.connect_timeout = Some(Duration::from_millis(1_500));
         connection.dns_load_balancing = None;
         connection.keep_alive = None;
@@ -159,7 +199,19 @@ impl TemporalSettings {
         connection.identity = "orderflow".to_owned();
         let mut client = self.client.clone();
         client.client_interceptors = vec![Arc::new(SendTraceContext)];
-        (connection, client)
+        Ok((connection, client))
+    }
+}
+
+impl Source {
+    fn load_profile(
+        &self,
+        variables: &HashMap<String, String>,
+    ) -> Result<ClientConfigProfile, SettingError> {
+        let options = LoadClientConfigProfileOptions::builder()
+            .disable_file(!self.reads_file)
+            .build();
+        load_client_config_profile(options, Some(variables)).map_err(refused)
     }
 }
 

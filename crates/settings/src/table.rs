@@ -47,13 +47,16 @@ const WEBHOOKS: &[Program] = &[Webhook, Gateway];
 const WEBHOOK_SECRETS: &[Program] = &[Webhook, Gateway, CommandLine];
 const COMMAND_LINE: &[Program] = &[CommandLine];
 /// Programs that call AWS.
-const AWS_CLIENTS: &[Program] = &[Worker, Query, Events, Webhook, Gateway, CommandLine];
+const AWS_CLIENTS: &[Program] = TEMPORAL_CLIENTS;
+/// Programs that read secrets of AWS Secrets Manager, if a setting names one.
+const SECRETS_READERS: &[Program] = TEMPORAL_CLIENTS;
 /// Variables for other programs, such as a shell or a script.
 const NO_PROGRAM: &[Program] = &[];
 
 const SWITCH: crate::Allowed = Choice(&["on", "off"]);
 const PEM_FILE: crate::Allowed = Text("the path of a PEM file");
 const PEM: crate::Allowed = Text("PEM text");
+const SECRET_ARN: crate::Allowed = Text("arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME");
 const PROVIDER_SECRETS: crate::Allowed =
     Text("secrets as the provider shows them, separated by commas");
 
@@ -83,11 +86,13 @@ settings! {
             .default("default");
         TEMPORAL_API_KEY("API key of Temporal Cloud; turns TLS on.", Text("an API key"), TEMPORAL_CLIENTS)
             .secret();
+        TEMPORAL_API_KEY_SECRET_ARN("Secret of AWS Secrets Manager with the API key.", SECRET_ARN, TEMPORAL_CLIENTS);
         TEMPORAL_TLS("TLS for connections to Temporal.", Text("true, false"), TEMPORAL_CLIENTS)
             .default_note("`true` if a key or a certificate is set");
         TEMPORAL_TLS_SERVER_CA_CERT_PATH("Certificate authority of Temporal's certificate.", PEM_FILE, TEMPORAL_CLIENTS)
             .default_note("those of the system");
         TEMPORAL_TLS_SERVER_CA_CERT_DATA("The same certificate, as PEM text.", PEM, TEMPORAL_CLIENTS);
+        TEMPORAL_TLS_SERVER_CA_SECRET_ARN("Secret of AWS Secrets Manager with the same text.", SECRET_ARN, TEMPORAL_CLIENTS);
         TEMPORAL_TLS_SERVER_NAME("Name in Temporal's certificate.", Text("a host name"), TEMPORAL_CLIENTS)
             .default_note("host of the address");
         TEMPORAL_TLS_CLIENT_CERT_PATH("Client certificate for mTLS.", PEM_FILE, TEMPORAL_CLIENTS);
@@ -95,6 +100,7 @@ settings! {
         TEMPORAL_TLS_CLIENT_KEY_PATH("Key of the client certificate.", PEM_FILE, TEMPORAL_CLIENTS);
         TEMPORAL_TLS_CLIENT_KEY_DATA("The same key, as PEM text.", PEM, TEMPORAL_CLIENTS)
             .secret();
+        TEMPORAL_TLS_CLIENT_SECRET_ARN("Secret of AWS Secrets Manager with certificate and key, as JSON.", SECRET_ARN, TEMPORAL_CLIENTS);
         TEMPORAL_CONFIG_FILE("Temporal's configuration file; read only if set.", Text("the path of a TOML file"), TEMPORAL_CLIENTS);
         TEMPORAL_PROFILE("Profile in Temporal's configuration file.", Text("a profile"), TEMPORAL_CLIENTS);
         ORDER_TASK_QUEUE("Task queue of orders.", Text("a name"), TEMPORAL_CLIENTS)
@@ -105,6 +111,7 @@ settings! {
     Database {
         DATABASE_URL("PostgreSQL database; if set, `up` and `demo` start no server.", Text("postgres://USER:PASSWORD@HOST:PORT/NAME"), DATABASE_CLIENTS)
             .secret().default_note("none; the local stack starts a server");
+        DATABASE_URL_SECRET_ARN("Secret of AWS Secrets Manager with the URL, as an alternative.", SECRET_ARN, &[Query, Events, Gateway]);
         DATABASE_IAM_AUTH("Login to RDS with a token: always, or after a refused password.", Choice(&["on", "off", "fallback"]), DATABASE_CLIENTS)
             .default("off");
     }
@@ -218,6 +225,7 @@ settings! {
         API_KEYS("Hashes of the accepted API keys.", Text("lines of `orderflow api-key create`, or their JSON"), API)
             .secret();
         API_KEYS_FILE("File with the API keys, as an alternative to `API_KEYS`.", Text("the path of a file"), API);
+        API_KEYS_SECRET_ARN("Secret of AWS Secrets Manager with the API keys, as another alternative.", SECRET_ARN, API);
         JWT_ISSUER("Required `iss` of a token.", Text("an issuer"), API);
         JWT_AUDIENCE("Required `aud` of a token.", Text("audiences, separated by commas"), API);
         JWT_JWKS_URL("Address of the issuer's public keys.", Text("an https:// URL, or an http:// URL of this machine"), API);
@@ -243,9 +251,7 @@ settings! {
         WEBHOOK_URL_SQUARE("Notification URL that is registered at Square and signed by it.", Text("a URL"), WEBHOOK_SECRETS)
             .default_note("none; the API's address in the local stack");
         WEBHOOK_SECRETS_FILE("File with the variables above; its values override them.", Text("the path of a file with lines such as WEBHOOK_SECRETS_STRIPE=whsec_…"), WEBHOOK_SECRETS);
-        WEBHOOK_SECRETS_ARN("Secret of AWS Secrets Manager with the same lines.", Text("arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"), WEBHOOKS);
-        WEBHOOK_SECRETS_REFRESH("Interval at which that secret is read again.", PositiveDuration, WEBHOOKS)
-            .default("5m");
+        WEBHOOK_SECRETS_ARN("Secret of AWS Secrets Manager with the same lines.", SECRET_ARN, WEBHOOKS);
         WEBHOOK_ENVIRONMENT("System of Stripe and Adyen whose events count.", Choice(&["live", "test"]), WEBHOOKS)
             .default("live").local("test");
         STRIPE_ACCOUNTS("Accounts of Stripe Connect or of an organisation whose events count.", Text("acct_… ids, separated by commas"), WEBHOOKS)
@@ -299,8 +305,10 @@ settings! {
             .secret();
         AWS_SESSION_TOKEN("Session token of temporary credentials.", Text("a session token"), AWS_CLIENTS)
             .secret();
-        AWS_ENDPOINT_URL("Address of all AWS services, for tests.", Text("a URL"), WEBHOOKS);
-        AWS_ENDPOINT_URL_SECRETS_MANAGER("Address of Secrets Manager, for tests.", Text("a URL"), WEBHOOKS);
+        AWS_ENDPOINT_URL("Address of all AWS services, for tests.", Text("a URL"), SECRETS_READERS);
+        AWS_ENDPOINT_URL_SECRETS_MANAGER("Address of Secrets Manager, for tests.", Text("a URL"), SECRETS_READERS);
+        SECRETS_REFRESH("Age at which a secret of Secrets Manager is read again at the latest.", PositiveDuration, SECRETS_READERS)
+            .default("5m");
         AWS_LAMBDA_FUNCTION_NAME("Set by Lambda; makes `API_AUTH` required.", Text("a name"), API);
     }
     Exported {

@@ -8,15 +8,25 @@ use crate::{
     Error, PgPool, check_reachable, connect_lazy,
     rds_token::{RdsTokenProvider, resolve_region},
 };
-use settings::{DATABASE_IAM_AUTH, DATABASE_URL, Environment, SettingError};
+use aws::Secret;
+use settings::{
+    DATABASE_IAM_AUTH, DATABASE_URL, DATABASE_URL_SECRET_ARN, Environment, SettingError,
+};
 
 /// A connection pool and, with IAM authentication, the source of its passwords.
 #[derive(Debug, Clone)]
 pub struct Database {
-    pool: PgPool,
+    pool: PoolSource,
     tokens: Option<Arc<RdsTokenProvider>>,
     /// The source of a password that [`Database::connect`] uses after a refusal.
     fallback: Option<Arc<RdsTokenProvider>>,
+}
+
+#[derive(Debug, Clone)]
+enum PoolSource {
+    Given(PgPool),
+    /// A new URL makes a new pool. Calls that use the previous pool finish with it.
+    Secret(Secret<PgPool>),
 }
 
 /// A value of `DATABASE_IAM_AUTH`.
@@ -32,7 +42,7 @@ enum Login {
 impl From<PgPool> for Database {
     fn from(pool: PgPool) -> Self {
         Self {
-            pool,
+            pool: PoolSource::Given(pool),
             tokens: None,
             fallback: None,
         }
@@ -40,17 +50,39 @@ impl From<PgPool> for Database {
 }
 
 impl Database {
-    /// Reads `DATABASE_URL` and `DATABASE_IAM_AUTH`. The first use of the pool connects.
+    /// Reads `DATABASE_URL` or `DATABASE_URL_SECRET_ARN`, and `DATABASE_IAM_AUTH`. The first use of
+    /// the pool reads the secret and connects.
     ///
     /// # Errors
     ///
     /// [`SettingError`] when a setting is missing or invalid. It never contains the URL, which may
     /// contain a password.
     pub fn from_env(connections: u32) -> Result<Self, SettingError> {
-        let environment = Environment::from_process();
-        let url = environment.require(&DATABASE_URL, "not set")?;
-        let pool = connect_lazy(url, connections)
-            .map_err(|_| DATABASE_URL.reject(url, "not a URL of PostgreSQL"))?;
+        Self::from_settings(&Environment::from_process(), connections)
+    }
+
+    fn from_settings(environment: &Environment, connections: u32) -> Result<Self, SettingError> {
+        let connect = move |url: &str| {
+            connect_lazy(url.trim(), connections)
+                .map_err(|_| DATABASE_URL.reject(url, "not a URL of PostgreSQL"))
+        };
+        if let Some(secret) = Secret::from_setting(&DATABASE_URL_SECRET_ARN, environment, connect)?
+        {
+            let conflict = [(&DATABASE_URL, "set"), (&DATABASE_IAM_AUTH, "on")]
+                .into_iter()
+                .find(|(setting, _)| !matches!(environment.get(setting), None | Some("off")));
+            return match conflict {
+                Some((setting, is)) => Err(setting.reject_hidden(format!(
+                    "{is}, but DATABASE_URL_SECRET_ARN is set too; set only one of them"
+                ))),
+                None => Ok(Self {
+                    pool: PoolSource::Secret(secret),
+                    tokens: None,
+                    fallback: None,
+                }),
+            };
+        }
+        let pool = connect(environment.require(&DATABASE_URL, "not set")?)?;
         let meanings = [
             ("off", Login::Password),
             ("on", Login::Token),
@@ -75,7 +107,7 @@ impl Database {
     /// Makes new connections of `pool` log in with tokens of `provider`.
     pub fn with_token_provider(pool: PgPool, provider: RdsTokenProvider) -> Self {
         Self {
-            pool,
+            pool: PoolSource::Given(pool),
             tokens: Some(Arc::new(provider)),
             fallback: None,
         }
@@ -91,19 +123,19 @@ impl Database {
     /// # Errors
     ///
     /// When the database is unreachable or refuses the login.
-    pub async fn connect(&self) -> Result<&PgPool, Error> {
-        let pool = self.pool().await;
-        let Err(error) = check_reachable(pool).await else {
+    pub async fn connect(&self) -> Result<PgPool, Error> {
+        let pool = self.pool().await?;
+        let Err(error) = check_reachable(&pool).await else {
             return Ok(pool);
         };
         let Some(tokens) = self.fallback.as_ref().filter(|_| error.is_login_refused()) else {
             return Err(error);
         };
-        if let Err(failure) = tokens.renew_if_due(pool).await {
+        if let Err(failure) = tokens.renew_if_due(&pool).await {
             tracing::warn!("no IAM token for the database: {failure}");
             return Err(error);
         }
-        check_reachable(pool).await?;
+        check_reachable(&pool).await?;
         Ok(pool)
     }
 
@@ -111,14 +143,24 @@ impl Database {
     ///
     /// Call this function before each use of the pool. A password is valid for minutes, and a
     /// process on Lambda cannot renew it while its sandbox is frozen.
-    pub async fn pool(&self) -> &PgPool {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoUrl`] when the URL is in a secret that cannot be read.
+    pub async fn pool(&self) -> Result<PgPool, Error> {
+        let pool = match &self.pool {
+            PoolSource::Given(pool) => pool.clone(),
+            PoolSource::Secret(secret) => {
+                PgPool::clone(&*secret.current().await.map_err(Error::NoUrl)?)
+            }
+        };
         if let Some(tokens) = &self.tokens
-            && let Err(error) = tokens.renew_if_due(&self.pool).await
+            && let Err(error) = tokens.renew_if_due(&pool).await
         {
             // Open connections stay usable. A new connection fails and reports the rejected login.
             tracing::warn!("no IAM token for the database: {error}");
         }
-        &self.pool
+        Ok(pool)
     }
 
     /// Renews the password while it is polled. For a process that passes its pool on and never
@@ -126,7 +168,8 @@ impl Database {
     pub async fn keep_tokens_fresh(&self) -> Infallible {
         if self.tokens.is_some() {
             loop {
-                self.pool().await;
+                // A failure is logged, and the next call tries again.
+                let _ = self.pool().await;
                 tokio::time::sleep(Duration::from_secs(20)).await;
             }
         }

@@ -38,6 +38,9 @@ pub enum Error {
     OtherOrder,
     #[error("DATABASE_URL is invalid; it must be postgres://USER:PASSWORD@HOST:PORT/NAME")]
     InvalidUrl(#[source] sqlx::Error),
+    /// The secret with the URL cannot be read.
+    #[error("the URL of the database is unavailable: {0}")]
+    NoUrl(aws::SecretUnavailable),
 }
 
 impl Error {
@@ -46,6 +49,7 @@ impl Error {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Query { source, .. } => cause(source),
+            Self::NoUrl(error) => Some(error.to_string()),
             Self::Migrate(_)
             | Self::InvalidColumn { .. }
             | Self::UnsupportedStatement
@@ -79,6 +83,7 @@ impl Error {
                     | sqlx::Error::Encode(_)
                     | sqlx::Error::Decode(_)
             ),
+            Self::NoUrl(_) => true,
             Self::Migrate(_)
             | Self::InvalidColumn { .. }
             | Self::UnsupportedStatement

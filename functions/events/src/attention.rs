@@ -28,7 +28,7 @@ pub(crate) async fn list_attention(
             more: false,
         });
     }
-    let pool = app.database.pool().await;
+    let pool = &app.database.pool().await?;
     let mut entries = store::attention::list(pool, &filter, limit.saturating_add(1)).await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = entries.len() > limit;

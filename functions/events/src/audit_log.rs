@@ -81,18 +81,20 @@ async fn wait_for_new_tag(
     let mut tag = read_tag(app, order_id).await?;
     while !is_new(tag) && poll.pause().await {
         // A failed read keeps the last tag: the next poll can succeed.
-        if let Ok(Some(seq)) =
-            store::orders::read_last_seq(app.database.pool().await, order_id).await
-        {
+        if let Ok(Some(seq)) = read_last_seq(app, order_id).await {
             tag = ETag(seq);
         }
     }
     Ok(tag)
 }
 
+async fn read_last_seq(app: &App, order_id: &OrderId) -> Result<Option<u32>, store::Error> {
+    store::orders::read_last_seq(&app.database.pool().await?, order_id).await
+}
+
 /// Returns the tag of the last audit event, 0 for an order that no worker has received yet.
 async fn read_tag(app: &App, order_id: &OrderId) -> Result<ETag, Problem> {
-    if let Some(seq) = store::orders::read_last_seq(app.database.pool().await, order_id).await? {
+    if let Some(seq) = read_last_seq(app, order_id).await? {
         return Ok(ETag(seq));
     }
     match app.orders.describe_order(order_id).await {
@@ -112,7 +114,7 @@ async fn read_page(
 ) -> Result<ApiResponse, Problem> {
     // One more event than requested shows whether a next page exists.
     let found = store::audit_events::list(
-        app.database.pool().await,
+        &app.database.pool().await?,
         order_id,
         page_request.after,
         page_request.limit + 1,

@@ -16,6 +16,7 @@ const CONNECTIONS: u32 = 2;
 
 impl Application for App {
     const SERVICE: &'static str = "orderflow-events";
+    const FUNCTION: Function = Function::Events;
 
     fn from_env() -> Result<Self, SettingError> {
         let orders = OrderClient::new(TemporalSettings::from_env()?);
@@ -23,7 +24,8 @@ impl Application for App {
     }
 
     async fn warm_up(&self) {
-        let _ = store::ping(self.database.pool().await).await;
+        let ping = async { store::ping(&self.database.pool().await?).await };
+        let _ = ping.await;
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
@@ -40,7 +42,7 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
     };
     request
         .require_order_access(&app.orders, async |order_id| {
-            let row = store::orders::read_order(app.database.pool().await, order_id).await?;
+            let row = store::orders::read_order(&app.database.pool().await?, order_id).await?;
             Ok(row.and_then(|row| row.customer_id))
         })
         .await?;

@@ -28,7 +28,7 @@ pub(crate) async fn list_orders(app: &App, request: &ApiRequest) -> Result<ApiRe
         limit: filter.limit + 1,
         ..filter.clone()
     };
-    let mut orders = store::orders::list(app.database.pool().await, &more).await?;
+    let mut orders = store::orders::list(&app.database.pool().await?, &more).await?;
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let is_last = orders.len() <= limit;
     orders.truncate(limit);

@@ -17,6 +17,7 @@ const CONNECTIONS: u32 = 2;
 
 impl Application for App {
     const SERVICE: &'static str = "orderflow-query";
+    const FUNCTION: Function = Function::Query;
 
     fn from_env() -> Result<Self, SettingError> {
         Self::new(
@@ -26,7 +27,8 @@ impl Application for App {
     }
 
     async fn warm_up(&self) {
-        let _ = self.orders.check_health().await;
+        // The URL of the database may be in a secret.
+        let _ = tokio::join!(self.orders.check_health(), self.database.pool());
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {

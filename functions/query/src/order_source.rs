@@ -101,7 +101,7 @@ pub(crate) async fn read_projection(
     app: &App,
     order_id: &OrderId,
 ) -> Result<Option<OrderView>, Problem> {
-    Ok(store::orders::read_order(app.database.pool().await, order_id).await?)
+    Ok(store::orders::read_order(&app.database.pool().await?, order_id).await?)
 }
 
 async fn read_description(app: &App, order_id: &OrderId) -> Result<OrderView, Problem> {

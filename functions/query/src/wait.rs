@@ -35,12 +35,11 @@ pub(crate) async fn wait_until(
     while !is_done(&view) && poll.pause().await {
         polls += 1;
         let check = async {
-            let has_changed =
-                match store::orders::read_last_seq(app.database.pool().await, order_id).await {
-                    // A projection that is behind the workflow is not a change.
-                    Ok(seq) => seq.is_some_and(|seq| seq > view.seq),
-                    Err(_) => true,
-                };
+            let has_changed = match read_last_seq(app, order_id).await {
+                // A projection that is behind the workflow is not a change.
+                Ok(seq) => seq.is_some_and(|seq| seq > view.seq),
+                Err(_) => true,
+            };
             if has_changed || polls % POLLS_PER_FULL_READ == 0 {
                 Some(read_order(app, order_id, source).await)
             } else {
@@ -53,4 +52,8 @@ pub(crate) async fn wait_until(
         }
     }
     Ok(view)
+}
+
+async fn read_last_seq(app: &App, order_id: &OrderId) -> Result<Option<u32>, store::Error> {
+    store::orders::read_last_seq(&app.database.pool().await?, order_id).await
 }

@@ -25,6 +25,7 @@ impl App {
 
 impl Application for App {
     const SERVICE: &'static str = "orderflow-signal";
+    const FUNCTION: Function = Function::Signal;
 
     fn from_env() -> Result<Self, SettingError> {
         Ok(Self::new(OrderClient::new(TemporalSettings::from_env()?)))

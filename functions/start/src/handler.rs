@@ -12,6 +12,7 @@ use settings::SettingError;
 
 impl Application for App {
     const SERVICE: &'static str = "orderflow-start";
+    const FUNCTION: Function = Function::Start;
 
     fn from_env() -> Result<Self, SettingError> {
         Self::new(OrderClient::new(TemporalSettings::from_env()?))

@@ -18,6 +18,7 @@ pub struct App;
 
 impl Application for App {
     const SERVICE: &'static str = "orderflow-web";
+    const FUNCTION: Function = Function::Web;
 
     fn from_env() -> Result<Self, SettingError> {
         Ok(Self)

@@ -50,22 +50,19 @@ impl App {
 
 impl Application for App {
     const SERVICE: &'static str = "orderflow-webhook";
+    const FUNCTION: Function = Function::Webhook;
 
     fn from_env() -> Result<Self, SettingError> {
         Self::new(OrderClient::new(TemporalSettings::from_env()?))
     }
 
     async fn warm_up(&self) {
-        let _ = tokio::join!(self.orders.check_health(), self.secrets.refresh_if_due());
+        let _ = tokio::join!(self.orders.check_health(), self.secrets.current());
     }
 
     async fn handle(&self, request: Request) -> Response<Body> {
         serve(Function::Webhook, request, async |call| {
-            // Concurrently with the response, because Lambda freezes the sandbox after it. An error
-            // is only logged.
-            let (response, ()) =
-                tokio::join!(receive_event(self, &call), self.secrets.refresh_if_due());
-            response
+            receive_event(self, &call).await
         })
         .await
     }
@@ -73,19 +70,6 @@ impl Application for App {
 
 /// One provider's secrets, and the URL that Square's signatures cover.
 type Verifier = (Secrets, Option<String>);
-
-impl App {
-    /// Returns how to verify a provider's webhook events; `None` for a provider without secrets.
-    async fn verifier(&self, provider: WebhookProvider) -> Result<Option<Verifier>, Problem> {
-        let unavailable = |error| {
-            Problem::new(ProblemCode::AuthUnavailable, "Try again in a moment.").with_cause(error)
-        };
-        self.secrets
-            .for_provider(provider)
-            .await
-            .map_err(unavailable)
-    }
-}
 
 fn verify<'a>(
     (secrets, url): &'a Verifier,
@@ -118,18 +102,27 @@ async fn receive_event(app: &App, call: &ApiRequest) -> Result<ApiResponse, Prob
     let body = call.webhook_bytes()?;
     let headers = call.text_headers();
     let now = app.clock.now();
-    let verifier = match app.verifier(provider).await? {
-        // The provider's first secret may have been added since the last read.
-        None if app.secrets.refresh_after_rejection().await => app.verifier(provider).await?,
-        verifier => verifier,
-    };
+    let mut secrets = app.secrets.current().await.map_err(|error| {
+        Problem::new(ProblemCode::AuthUnavailable, "Try again in a moment.").with_cause(error)
+    })?;
+    let mut verifier = secrets.provider(provider);
+    // The provider's first secret may have been added since the last read.
+    if verifier.is_none()
+        && let Some(newer) = app.secrets.replacement(&secrets).await
+    {
+        verifier = newer.provider(provider);
+        secrets = newer;
+    }
     let verifier = verifier.ok_or_else(unknown)?;
     let renewed;
     let verified = match verify(&verifier, &headers, body, now) {
-        Err(Rejection::Signature) if app.secrets.refresh_after_rejection().await => {
-            renewed = app.verifier(provider).await?.ok_or_else(unknown)?;
-            verify(&renewed, &headers, body, now)
-        }
+        Err(Rejection::Signature) => match app.secrets.replacement(&secrets).await {
+            Some(newer) => {
+                renewed = newer.provider(provider).ok_or_else(unknown)?;
+                verify(&renewed, &headers, body, now)
+            }
+            None => Err(Rejection::Signature),
+        },
         result => result,
     };
     let verified = verified.map_err(|rejection| rejection_problem(provider, rejection))?;

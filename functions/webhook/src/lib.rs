@@ -8,7 +8,6 @@ mod app;
 mod clock;
 mod secret_file;
 mod secrets;
-mod secrets_manager;
 mod settings;
 
 pub use app::App;

@@ -213,9 +213,7 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
     let Some(manager) = SecretsManager::start(&secret_lines(&[1])).await else {
         return;
     };
-    let harness = manager
-        .start_harness(&[("WEBHOOK_SECRETS_REFRESH", "1h")])
-        .await;
+    let harness = manager.start_harness(&[("SECRETS_REFRESH", "1h")]).await;
     assert_eq!(manager.call_count(), 0);
     send_signed_event(&harness, STRIPE, 1)
         .await
@@ -277,7 +275,7 @@ async fn changed_secret_applies_immediately_with_limited_refreshes() {
             .expect_rejected(MOLLIE, "signature");
         harness
             .read_log("api")
-            .matches("the previous secrets stay in use")
+            .matches("the previous secret stays in use")
             .count()
     };
     harness
@@ -300,9 +298,7 @@ async fn cached_secrets_work_while_secrets_manager_is_unavailable() {
         return;
     };
     manager.set_unavailable(true);
-    let harness = manager
-        .start_harness(&[("WEBHOOK_SECRETS_REFRESH", "1s")])
-        .await;
+    let harness = manager.start_harness(&[("SECRETS_REFRESH", "1s")]).await;
     // The API cannot verify an event yet, so the provider must repeat it.
     for _ in 0..3 {
         let response = send_signed_event(&harness, STRIPE, 1).await;

@@ -15,7 +15,6 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use super::{AuthError, single_header};
 use crate::{Caller, Scope};
 use domain::CustomerId;
-use settings::{API_KEYS, API_KEYS_FILE, Environment, SettingError};
 
 const HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// The maximum length of a key, in bytes. Generated keys have 47.
@@ -47,37 +46,20 @@ struct KeyEntry {
 }
 
 impl ApiKeys {
-    /// Reads `API_KEYS`, or the file that `API_KEYS_FILE` names: a JSON array, or lines.
-    pub(super) fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
-        const EMPTY: &str = "no API key; create one with `orderflow api-key create`";
-        let (setting, text) = match (environment.get(&API_KEYS), environment.get(&API_KEYS_FILE)) {
-            (Some(_), Some(path)) => {
-                return Err(API_KEYS_FILE.reject(path, "API_KEYS is set too; set only one of them"));
-            }
-            (Some(text), None) => (&API_KEYS, text.to_owned()),
-            (None, Some(path)) => match std::fs::read_to_string(path) {
-                Ok(text) => (&API_KEYS_FILE, text),
-                Err(error) => {
-                    let problem = format!("the file cannot be read: {error}");
-                    return Err(API_KEYS_FILE.reject(path, problem));
-                }
-            },
-            (None, None) => {
-                return Err(API_KEYS.missing(
-                    "not set, but API_AUTH=api-key requires it or API_KEYS_FILE; \
-                     create a key with `orderflow api-key create`",
-                ));
-            }
-        };
-        let keys = Self::parse(&text).map_err(|problem| setting.reject_hidden(problem))?;
+    /// Parses a JSON array, or lines.
+    ///
+    /// # Errors
+    ///
+    /// A problem that does not repeat the text. A text without a key is one.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let keys = Self::parse_entries(text)?;
         if keys.0.is_empty() {
-            Err(setting.reject_hidden(EMPTY))
-        } else {
-            Ok(keys)
+            return Err("no API key; create one with `orderflow api-key create`".to_owned());
         }
+        Ok(keys)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse_entries(text: &str) -> Result<Self, String> {
         let entry = if text.trim_start().starts_with('[') {
             let read = serde_json::from_str::<Vec<KeyEntry>>(text);
             read.map_err(|error| {
