@@ -150,6 +150,6 @@ for name in Start Signal Query Events Webhook Web; do
     function=$(aws cloudformation describe-stack-resource --stack-name "$stack" --logical-resource-id "${name}Function" \
         --query StackResourceDetail.PhysicalResourceId --output text)
     release=$(aws lambda get-function-configuration --function-name "$function" --qualifier live --query Environment.Variables.RELEASE --output text)
-    [ "${release%%/*}" = "$tag" ] || fail "function $name: it is of release $release instead of $tag; repeat the release"
+    [ "$release" = "$tag" ] || fail "function $name: it is of release $release instead of $tag; repeat the release"
 done
 step "done: functions and worker are of $tag"

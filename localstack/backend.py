@@ -64,7 +64,7 @@ def check_release(stack, tag):
     for name in FUNCTIONS:
         function = stack.resource(name)
         found = functions.get_function_configuration(FunctionName=function, Qualifier="live")
-        expect(f"release of {name}", found["Environment"]["Variables"]["RELEASE"], f"{tag}/1")
+        expect(f"release of {name}", found["Environment"]["Variables"]["RELEASE"], tag)
         # Only the version of the alias remains.
         versions = [each["Version"] for each in functions.list_versions_by_function(FunctionName=function)["Versions"]]
         alias = functions.get_alias(FunctionName=function, Name="live")["FunctionVersion"]

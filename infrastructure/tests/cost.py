@@ -26,6 +26,7 @@ PRICES = {
     "address hour": 0.005,
     "endpoint hour": 0.01,
     "secret": 0.40,
+    "secret read 10,000": 0.05,
     "alarm": 0.10,
     "composite alarm": 0.50,
     "metric": 0.30,
@@ -69,6 +70,8 @@ PARAMETERS = {
 ROLLOUTS = {"dev": "AllAtOnce", "prod": "Canary10Percent5Minutes"}
 # The API keys, Temporal's key, the webhooks, Stripe, mail, and the owner of the database.
 SECRETS = 6
+# Five functions with one busy sandbox each: two secrets, which are read every four minutes.
+SECRET_READS_PER_HOUR = 5 * 2 * 15
 
 
 def business_actions(millions):
@@ -191,6 +194,11 @@ def fixed(stage):
             endpoints * ZONES * p["endpoint hour"] * HOURS,
         ),
         ("Secrets Manager", f"{SECRETS} × {p['secret']:.2f}", SECRETS * p["secret"]),
+        (
+            "reads of secrets by functions",
+            f"{SECRET_READS_PER_HOUR} × {HOURS} h × {p['secret read 10,000']:.2f} / 10,000",
+            SECRET_READS_PER_HOUR * HOURS * p["secret read 10,000"] / 10_000,
+        ),
         ("alarms", f"{alarms} × {p['alarm']:.2f}", alarms * p["alarm"]),
         ("composite alarms", f"{composite} × {p['composite alarm']:.2f}", composite * p["composite alarm"]),
         ("metrics of logs", f"{filters} × {p['metric']:.2f}", filters * p["metric"]),

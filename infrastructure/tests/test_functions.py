@@ -107,6 +107,25 @@ class Secrets(unittest.TestCase):
                 self.assertNotIn("kms", actions)
 
 
+class Waits(unittest.TestCase):
+    def test_health_is_served_by_a_function_without_a_reservation(self):
+        template = main_template()
+        serving = [
+            name for name, function in template.of_type("AWS::Serverless::Function").items()
+            for event in function["Events"].values()
+            if (event["Properties"]["Method"], event["Properties"]["Path"]) == ("GET", "/health")
+        ]
+        self.assertEqual(serving, ["StartFunction"])
+        self.assertNotIn("ReservedConcurrentExecutions", template.properties(serving[0]))
+
+    def test_reserved_functions_do_not_wait_by_default(self):
+        for value in ("off", "on"):
+            template = main_template(LongPolling=value) if value == "on" else main_template()
+            for name in ("query", "events"):
+                with self.subTest(name=name, value=value):
+                    self.assertEqual(variables(template, name)["LONG_POLLING"], value)
+
+
 class Reservations(unittest.TestCase):
     def reserved(self, **parameters):
         template = main_template(**parameters)

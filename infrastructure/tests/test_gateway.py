@@ -97,6 +97,14 @@ class Responses(unittest.TestCase):
         body = json.loads(responses["INTEGRATION_TIMEOUT"]["ResponseTemplates"]["application/json"])
         self.assertEqual(body["status"], 504)
 
+    def test_throttled_function_is_no_internal_error(self):
+        responses = main_template().properties("Api")["GatewayResponses"]
+        throttled = responses["API_CONFIGURATION_ERROR"]
+        self.assertEqual(json.loads(throttled["ResponseTemplates"]["application/json"])["code"], "overloaded")
+        self.assertEqual(throttled["ResponseParameters"]["Headers"]["Retry-After"], "'1'")
+        log = json.loads(main_template().properties("Api")["AccessLogSetting"]["Format"])
+        self.assertEqual(log["function_status"], "$context.integration.status")
+
     def test_each_body_has_the_status_of_its_response(self):
         for name, response in main_template().properties("Api")["GatewayResponses"].items():
             with self.subTest(name):

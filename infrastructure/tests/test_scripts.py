@@ -35,7 +35,7 @@ class Release(unittest.TestCase):
             ("OutputKey=='Database'", "instance", 0),
             ("StackStatus", status, 0 if status else 255),
             ("describe-task-definition", f"{REGISTRY}/orderflow-worker:{worker or tag}", 0),
-            ("get-function-configuration", f"{tag}/1", 0),
+            ("get-function-configuration", tag, 0),
         ]
         return run(script("release.sh"), arguments, responses)
 

@@ -429,3 +429,64 @@ async fn function_without_api_auth_does_not_start() {
         );
     }
 }
+
+/// Lambda runs one call at a time in a process, so one process is a concurrency limit of one.
+#[tokio::test]
+async fn health_responds_while_calls_wait() {
+    let harness = Harness::start_with(&[("REVIEW_THRESHOLD", "50")]).await;
+    let lambda = Lambda::start(&harness.environment).await;
+    let id = start_reviewed_order(&harness, &lambda).await;
+    let result = Call::get(&format!("/orders/{id}/result")).header("Prefer", "wait=20");
+    let wait = lambda.call(ApiKind::Rest, &result);
+    let health = async {
+        harness
+            .wait_until(
+                "the waiting call in the function",
+                async || lambda.in_progress_count(Function::Query),
+                |count| *count == 1,
+            )
+            .await;
+        for _ in 0..3 {
+            let response = lambda.call(ApiKind::Rest, &Call::get("/health")).await;
+            assert_eq!(response.expect_status(200)["status"], "ok");
+        }
+        assert_eq!(lambda.in_progress_count(Function::Query), 1);
+        let cancel = Call::post(&format!("/orders/{id}/cancel"), &json!({}));
+        lambda.call(ApiKind::Rest, &cancel).await.expect_status(200);
+    };
+    let (response, ()) = futures::join!(wait, health);
+    assert_eq!(response.expect_status(200)["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn disabled_long_poll_ignores_the_preference() {
+    let settings = [("REVIEW_THRESHOLD", "50"), ("LONG_POLLING", "off")];
+    let harness = Harness::start_with(&settings).await;
+    let lambda = Lambda::start(&harness.environment).await;
+    let id = start_reviewed_order(&harness, &lambda).await;
+    for path in ["result", "events"] {
+        let mut call = Call::get(&format!("/orders/{id}/{path}")).header("Prefer", "wait=20");
+        if path == "events" {
+            let response = lambda.call(ApiKind::Rest, &call).await;
+            call = call.header("If-None-Match", &response.header("etag"));
+        }
+        let response = lambda.call(ApiKind::Rest, &call).await;
+        assert_eq!(response.header("preference-applied"), "", "{path}");
+    }
+}
+
+/// Starts an order that waits for its review.
+async fn start_reviewed_order(harness: &Harness, lambda: &Lambda) -> String {
+    let start = Call::post("/orders", &order_with_payment("pmt-waits"));
+    let id = lambda.call(ApiKind::Rest, &start).await.expect_started();
+    let status = async || {
+        let call = Call::get(&format!("/orders/{id}/status"));
+        lambda.call(ApiKind::Rest, &call).await.expect_status(200)["step"].clone()
+    };
+    harness
+        .wait_until("the wait for a review", status, |step| {
+            *step == "manual_review"
+        })
+        .await;
+    id
+}

@@ -85,7 +85,7 @@ impl Operation {
             }
             // The pages contain no data: they call the API with the viewer's credentials.
             // A webhook event is authenticated by its signature alone.
-            Self::Query(QueryOperation::Health) | Self::Web(_) | Self::Webhook => Access::Public,
+            Self::Start(StartOperation::Health) | Self::Web(_) | Self::Webhook => Access::Public,
         }
     }
 }

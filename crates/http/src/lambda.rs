@@ -80,3 +80,25 @@ fn report_error(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::FAILURE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_with_public_routes_only_need_no_keys() {
+        let private: Vec<_> = Function::ALL
+            .into_iter()
+            .filter(|function| has_private_route(*function))
+            .collect();
+        assert_eq!(
+            private,
+            [
+                Function::Start,
+                Function::Signal,
+                Function::Query,
+                Function::Events
+            ]
+        );
+    }
+}

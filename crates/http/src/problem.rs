@@ -55,6 +55,8 @@ codes! {
         TemporalUnavailable => (503, "temporal_unavailable", "Temporal is unavailable"),
         DatabaseUnavailable => (503, "database_unavailable", "Database is unavailable"),
         AuthUnavailable => (503, "auth_unavailable", "Authentication is unavailable"),
+        // The API itself has no such response; API Gateway has, for a function at its concurrency limit.
+        Overloaded => (503, "overloaded", "The API is overloaded"),
         InternalError => (500, "internal_error", "Internal error"),
     }
 }

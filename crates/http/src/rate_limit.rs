@@ -2,7 +2,7 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use crate::{Operation, Problem, QueryOperation};
+use crate::{Operation, Problem, StartOperation};
 
 type Limit = Box<dyn Fn(&str) -> Result<(), Duration> + Send + Sync>;
 
@@ -20,7 +20,7 @@ pub fn set_rate_limiter(limit: impl Fn(&str) -> Result<(), Duration> + Send + Sy
 /// Rejects a request of a caller that has reached its limit.
 pub(crate) fn check_rate_limit(operation: Operation, name: &str) -> Result<(), Problem> {
     match LIMIT.get() {
-        Some(limit) if operation != Operation::Query(QueryOperation::Health) => {
+        Some(limit) if operation != Operation::Start(StartOperation::Health) => {
             limit(name).map_err(Problem::rate_limited)
         }
         Some(_) | None => Ok(()),

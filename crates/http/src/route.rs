@@ -34,6 +34,8 @@ pub enum StartOperation {
     Create,
     /// Starts an order with the caller's id.
     Start,
+    /// Reports whether Temporal is reachable.
+    Health,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,6 @@ pub enum QueryOperation {
     Status,
     EstimatedDelivery,
     Result,
-    Health,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +134,8 @@ const fn web(method: Method, pattern: &'static str, operation: WebOperation) -> 
 pub static ROUTES: &[Route] = &[
     start(Method::POST, "/orders", StartOperation::Create),
     start(Method::POST, "/orders/{id}/start", StartOperation::Start),
+    // Not by `query`, whose concurrency is limited: long polls could use it up.
+    start(Method::GET, "/health", StartOperation::Health),
     signal(
         Method::POST,
         "/orders/{id}/signals/approve",
@@ -188,7 +191,6 @@ pub static ROUTES: &[Route] = &[
         QueryOperation::EstimatedDelivery,
     ),
     query(Method::GET, "/orders/{id}/result", QueryOperation::Result),
-    query(Method::GET, "/health", QueryOperation::Health),
     events(Method::GET, "/orders", EventsOperation::Orders),
     events(
         Method::GET,

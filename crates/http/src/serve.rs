@@ -362,6 +362,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn public_route_needs_no_configuration() {
+        let health = async |_| ApiResponse::ok(&"ok");
+        let request = http_api("$default", "/health");
+        let response = serve_to(None, Function::Start, request, health).await;
+        assert_eq!(response.status(), 200);
+    }
+
+    #[tokio::test]
     async fn panic_is_an_internal_error() {
         let (status, body) = handled(http_api("$default", "/orders/panic")).await;
         assert_eq!(status, 500);

@@ -3,7 +3,7 @@
 use lambda_http::http::{HeaderMap, Method};
 use tracing::{Span, field};
 
-use crate::{ApiResponse, Operation, Problem, QueryOperation, Route};
+use crate::{ApiResponse, Operation, Problem, Route, StartOperation};
 use telemetry::TraceContext;
 
 /// Returns the span of a request. It has the pattern of the route and no path, as the log.
@@ -35,7 +35,7 @@ pub(crate) fn end_request_span(span: Span, result: &Result<ApiResponse, Problem>
 
 /// Returns whether a request without a caller's trace begins one. Supervisors poll the health.
 pub(crate) fn is_root(route: &Route) -> bool {
-    route.operation != Operation::Query(QueryOperation::Health)
+    route.operation != Operation::Start(StartOperation::Health)
 }
 
 /// Returns the trace in the caller's headers, without the free text of `tracestate`, which would be

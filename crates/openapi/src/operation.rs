@@ -19,8 +19,7 @@ use orderflow_http::{
     Access, EventsOperation, Operation, ProblemCode, QueryOperation, Route, SignalOperation,
     StartOperation,
 };
-use query::Health;
-use start::StartResponse;
+use start::{Health, StartResponse};
 
 pub(crate) fn tags() -> Value {
     json!([
@@ -86,11 +85,12 @@ pub(crate) fn describe_route(route: &Route, types: &mut SchemaRegistry) -> Optio
 /// Returns the problems of a caller whose access is denied.
 const fn access_problems(access: Access) -> &'static [ProblemCode] {
     match access {
-        Access::Public => &[ProblemCode::RateLimited],
+        Access::Public => &[ProblemCode::RateLimited, ProblemCode::Overloaded],
         Access::Requires(_) => &[
             ProblemCode::Unauthenticated,
             ProblemCode::InsufficientScope,
             ProblemCode::RateLimited,
+            ProblemCode::Overloaded,
             ProblemCode::AuthUnavailable,
         ],
     }
@@ -118,7 +118,7 @@ fn operation_id(route: &Route) -> Option<&'static str> {
         Operation::Query(QueryOperation::Status) => "getOrderStatus",
         Operation::Query(QueryOperation::EstimatedDelivery) => "getEstimatedDelivery",
         Operation::Query(QueryOperation::Result) => "getOrderResult",
-        Operation::Query(QueryOperation::Health) => "getHealth",
+        Operation::Start(StartOperation::Health) => "getHealth",
         Operation::Events(EventsOperation::Orders) => "listOrders",
         Operation::Events(EventsOperation::AuditLog) => "listAuditEvents",
         Operation::Events(EventsOperation::Attention) => "listAttention",
@@ -138,9 +138,9 @@ fn alias_of(operation_id: &str) -> Option<&'static str> {
 
 fn description(operation: Operation, types: &mut SchemaRegistry) -> Option<Description> {
     Some(match operation {
+        Operation::Start(StartOperation::Health) => describe_health(types),
         Operation::Start(operation) => describe_start(operation, types),
         Operation::Signal(operation) => signals::description(operation, types),
-        Operation::Query(QueryOperation::Health) => describe_health(types),
         Operation::Query(operation) => describe_query(operation, types),
         Operation::Events(operation) => describe_list(operation, types),
         Operation::Webhook => describe_webhook(),
@@ -176,7 +176,7 @@ fn describe_start(operation: StartOperation, types: &mut SchemaRegistry) -> Desc
             Body::Order,
             ProblemCode::IdempotencyKeyReused,
         ),
-        StartOperation::Start => (
+        StartOperation::Start | StartOperation::Health => (
             "Start an order by id",
             "Starts an order with the id in the path. \
              A repeated request returns the same order with `already_started`; \
@@ -239,7 +239,7 @@ fn describe_query(operation: QueryOperation, types: &mut SchemaRegistry) -> Desc
             "The result of the closed order.",
             json_content(&types.schema_of::<ResultView>(), &examples::result()),
         ),
-        QueryOperation::Order | QueryOperation::Health => (
+        QueryOperation::Order => (
             "Get an order",
             "Returns the full state. An open order is read from its workflow, a closed order from the database. \
              If no worker is running, an open order is also read from the database. \

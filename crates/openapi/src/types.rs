@@ -22,9 +22,8 @@ use domain::{
 };
 use events::{AuditLog, OrderList, WorkList};
 use orderflow_http::ProblemDocument;
-use query::{DependencyHealth, Health};
 use signal::{SignalDone, SignalUndecided};
-use start::StartResponse as StartedOrder;
+use start::{DependencyHealth, Health, StartResponse as StartedOrder};
 
 /// The schemas of all named types that were requested so far.
 #[derive(Debug, Default)]

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use aws::Secret;
 use serde::Deserialize;
 
+use aws::Secret;
 use settings::{
     Environment, Setting, SettingError, TEMPORAL_API_KEY, TEMPORAL_API_KEY_SECRET_ARN,
     TEMPORAL_TLS_CLIENT_CERT_DATA, TEMPORAL_TLS_CLIENT_KEY_DATA, TEMPORAL_TLS_CLIENT_SECRET_ARN,

@@ -32,7 +32,7 @@ pub struct TemporalSettings {
     pub shipping_task_queue: String,
 }
 
-/// What a connection is made of, once more for each change of a secret.
+/// The source of a connection, which is made again for each change of a secret.
 struct Source {
     /// Those of the process, because Temporal's library reads more than the table has.
     variables: HashMap<String, String>,

@@ -141,6 +141,8 @@ settings! {
     Api {
         READS("Source of orders: the workflow or its projection.", Choice(&["workflow", "database"]), &[Query, Gateway])
             .default("workflow");
+        LONG_POLLING("Waits of `Prefer: wait=N`; `off` ignores the preference.", SWITCH, &[Query, Events, Gateway])
+            .default("on");
         SAMPLE_CART("One sample item for an order without items.", SWITCH, ORDERS)
             .default("off").local("on");
         ALLOW_PROFILE_OVERRIDE("Permission for a request to name a profile.", SWITCH, ORDERS)

@@ -184,3 +184,72 @@ fn create_token_provider(pool: &PgPool) -> Result<RdsTokenProvider, SettingError
     });
     provider.map_err(|error| DATABASE_URL.reject_hidden(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use axum::Router;
+    use tokio::{net::TcpListener, time::timeout};
+
+    use super::*;
+
+    const ARN: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:url-AbCdEf";
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Database, SettingError> {
+        let credentials = [
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "key"),
+        ];
+        let pairs = pairs.iter().copied().chain(credentials);
+        Database::from_settings(&Environment::from_pairs(pairs), 1)
+    }
+
+    #[tokio::test]
+    async fn changed_url_makes_a_new_pool() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let text = Arc::new(Mutex::new("postgres://reader:old@one:5432/orders"));
+        let shared = Arc::clone(&text);
+        let manager = Router::new()
+            .fallback(async move || format!(r#"{{"SecretString":"{}"}}"#, shared.lock().unwrap()));
+        tokio::spawn(async move { axum::serve(listener, manager).await.unwrap() });
+        let database = read(&[
+            ("DATABASE_URL_SECRET_ARN", ARN),
+            ("SECRETS_REFRESH", "200ms"),
+            ("AWS_ENDPOINT_URL", &endpoint),
+        ]);
+        let database = database.unwrap();
+        let host = async || {
+            let pool = database.pool().await.unwrap();
+            pool.connect_options().get_host().to_owned()
+        };
+        assert_eq!(host().await, "one");
+        *text.lock().unwrap() = "postgres://reader:new@two:5432/orders";
+        let changed = async {
+            while host().await != "two" {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(20), changed).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn unreadable_url_is_an_unavailable_database() {
+        let arn = ("DATABASE_URL_SECRET_ARN", ARN);
+        let database = read(&[arn, ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")]).unwrap();
+        let error = database.pool().await.unwrap_err();
+        assert!(error.is_unavailable(), "{error}");
+        assert!(
+            error.to_string().contains("DATABASE_URL_SECRET_ARN"),
+            "{error}"
+        );
+        for other in [
+            ("DATABASE_URL", "postgres://a@b/c"),
+            ("DATABASE_IAM_AUTH", "on"),
+        ] {
+            let error = read(&[arn, other]).unwrap_err().to_string();
+            assert!(error.contains("set only one of them"), "{error}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
-//! The function's clients.
+//! The function's settings and its clients.
 
 use order_client::OrderClient;
+use settings::{Environment, LONG_POLLING, SettingError};
 use store::Database;
 
 /// The function's state, which all requests share.
@@ -8,11 +9,20 @@ use store::Database;
 pub struct App {
     pub(crate) orders: OrderClient,
     pub(crate) database: Database,
+    pub(crate) long_polling: bool,
 }
 
 impl App {
-    /// Returns the function; the clients can be shared with other functions.
-    pub fn new(orders: OrderClient, database: Database) -> Self {
-        Self { orders, database }
+    /// Reads the settings; the clients can be shared with other functions.
+    ///
+    /// # Errors
+    ///
+    /// A setting is invalid.
+    pub fn new(orders: OrderClient, database: Database) -> Result<Self, SettingError> {
+        Ok(Self {
+            orders,
+            database,
+            long_polling: Environment::from_process().is_on(&LONG_POLLING)?,
+        })
     }
 }

@@ -55,7 +55,9 @@ pub(crate) async fn list_audit_events(
         PageRequest::from_query(request)?,
         request.if_none_match(),
     );
-    let wait = request.preferred_wait().filter(|_| cached.is_some());
+    let wait = request
+        .preferred_wait()
+        .filter(|_| app.long_polling && cached.is_some());
     let is_new = |tag: ETag| cached.as_ref().is_none_or(|cached| !cached.matches(tag));
     let tag = wait_for_new_tag(app, &order_id, wait, is_new).await?;
     if !is_new(tag) {

@@ -20,7 +20,7 @@ impl Application for App {
 
     fn from_env() -> Result<Self, SettingError> {
         let orders = OrderClient::new(TemporalSettings::from_env()?);
-        Ok(Self::new(orders, Database::from_env(CONNECTIONS)?))
+        Self::new(orders, Database::from_env(CONNECTIONS)?)
     }
 
     async fn warm_up(&self) {

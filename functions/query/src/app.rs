@@ -2,7 +2,7 @@
 
 use domain::Span;
 use order_client::OrderClient;
-use settings::{DELIVERY_ESTIMATE, Environment, READS, SettingError};
+use settings::{DELIVERY_ESTIMATE, Environment, LONG_POLLING, READS, SettingError};
 use store::Database;
 
 /// The source of an order's state that is read first.
@@ -18,6 +18,7 @@ pub struct App {
     pub(crate) orders: OrderClient,
     pub(crate) database: Database,
     pub(crate) default_source: ReadSource,
+    pub(crate) long_polling: bool,
     /// Estimate for an order that no worker has received yet; the workflow calculates all others.
     pub(crate) delivery_estimate: Span,
 }
@@ -42,6 +43,7 @@ impl App {
             orders,
             database,
             default_source,
+            long_polling: environment.is_on(&LONG_POLLING)?,
             delivery_estimate,
         })
     }

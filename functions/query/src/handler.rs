@@ -2,11 +2,10 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{app::App, health, order_source, response};
+use crate::{app::App, order_source, response};
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
-    ApiRequest, ApiResponse, Application, Function, Operation, Problem, QueryOperation,
-    QueryParameters, serve,
+    ApiRequest, ApiResponse, Application, Function, Operation, Problem, QueryOperation, serve,
 };
 use settings::SettingError;
 use store::Database;
@@ -63,9 +62,5 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
             .await
         }
         QueryOperation::Result => response::result_response(app, request).await,
-        QueryOperation::Health => {
-            QueryParameters::new(request).finish()?;
-            health::check_health(app).await
-        }
     }
 }

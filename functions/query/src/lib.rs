@@ -5,10 +5,8 @@
 
 mod app;
 mod handler;
-mod health;
 mod order_source;
 mod response;
 mod wait;
 
 pub use app::App;
-pub use health::{DependencyHealth, Health};

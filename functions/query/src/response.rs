@@ -21,7 +21,9 @@ pub(crate) async fn order_response(
         request.if_none_match(),
     );
     // Without a cached state every state is new, so there is no reason to wait.
-    let wait = request.preferred_wait().filter(|_| cached.is_some());
+    let wait = request
+        .preferred_wait()
+        .filter(|_| app.long_polling && cached.is_some());
     let is_new = |view: &OrderView| {
         cached
             .as_ref()
@@ -45,7 +47,7 @@ pub(crate) async fn result_response(
     let (order_id, source, wait) = (
         request.order_id()?,
         order_source::requested_source(app, request)?,
-        request.preferred_wait(),
+        request.preferred_wait().filter(|_| app.long_polling),
     );
     let view = wait::wait_until(app, &order_id, source, wait, |view| !view.is_running).await?;
     let Some(result) = view.result_view() else {

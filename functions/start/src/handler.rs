@@ -2,7 +2,7 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{app::App, create, start};
+use crate::{app::App, create, health, start};
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, QueryParameters,
@@ -38,5 +38,6 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
     match operation {
         StartOperation::Create => create::create_order(app, request).await,
         StartOperation::Start => start::start_order(app, request).await,
+        StartOperation::Health => health::check_health(app).await,
     }
 }

@@ -6,8 +6,10 @@ mod app;
 mod body;
 mod create;
 mod handler;
+mod health;
 mod response;
 mod start;
 
 pub use app::App;
+pub use health::{DependencyHealth, Health};
 pub use response::StartResponse;

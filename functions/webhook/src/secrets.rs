@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use aws::{Secret, SecretUnavailable};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::secret_file::{self, Lines, ProviderSecrets};
+use aws::{Secret, SecretUnavailable};
 use payment_webhooks::Secrets;
 use settings::{SettingError, WEBHOOK_SECRETS_ARN, WEBHOOK_SECRETS_FILE};
 

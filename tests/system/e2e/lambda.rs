@@ -171,6 +171,12 @@ impl Lambda {
         log.lines().last().unwrap_or_default().to_owned()
     }
 
+    /// Returns the number of calls that the function is handling.
+    pub(crate) fn in_progress_count(&self, function: Function) -> usize {
+        let queue = &self.queues[function.name()];
+        queue.in_progress.lock().unwrap().len()
+    }
+
     /// Returns the function's result for an event.
     pub(crate) async fn invoke(&self, function: Function, event: &Value) -> InvocationResult {
         let (sender, receiver) = oneshot::channel();

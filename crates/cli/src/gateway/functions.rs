@@ -29,7 +29,7 @@ impl Functions {
             start: start::App::new(orders.clone())?,
             signal: signal::App::new(orders.clone()),
             query: query::App::new(orders.clone(), database.clone())?,
-            events: events::App::new(orders.clone(), database),
+            events: events::App::new(orders.clone(), database)?,
             webhook: webhook::App::new(orders)?,
             web: web::App,
         })
