@@ -468,7 +468,7 @@ async fn disabled_long_poll_ignores_the_preference() {
         let mut call = Call::get(&format!("/orders/{id}/{path}")).header("Prefer", "wait=20");
         if path == "events" {
             let response = lambda.call(ApiKind::Rest, &call).await;
-            call = call.header("If-None-Match", &response.header("etag"));
+            call = call.header("If-None-Match", response.header("etag"));
         }
         let response = lambda.call(ApiKind::Rest, &call).await;
         assert_eq!(response.header("preference-applied"), "", "{path}");
