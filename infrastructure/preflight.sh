@@ -7,8 +7,8 @@
 set -euo pipefail
 stage=${1:-}
 case $stage in
-    dev) readers=10 others=35 workers=1 percent=200 milliprocessors=500 addresses=1 ;;
-    prod) readers=40 others=330 workers=8 percent=150 milliprocessors=1000 addresses=2 ;;
+    dev) readers=10 others=37 workers=1 percent=200 milliprocessors=500 addresses=1 ;;
+    prod) readers=40 others=340 workers=8 percent=150 milliprocessors=1000 addresses=2 ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 esac
 shift

@@ -108,7 +108,7 @@ class Secrets(unittest.TestCase):
 
 
 class Waits(unittest.TestCase):
-    def test_health_is_served_by_a_function_without_a_reservation(self):
+    def test_health_is_served_by_a_function_without_waits(self):
         template = main_template()
         serving = [
             name for name, function in template.of_type("AWS::Serverless::Function").items()
@@ -116,7 +116,7 @@ class Waits(unittest.TestCase):
             if (event["Properties"]["Method"], event["Properties"]["Path"]) == ("GET", "/health")
         ]
         self.assertEqual(serving, ["StartFunction"])
-        self.assertNotIn("ReservedConcurrentExecutions", template.properties(serving[0]))
+        self.assertNotIn("LONG_POLLING", variables(template, "start"))
 
     def test_reserved_functions_do_not_wait_by_default(self):
         for value in ("off", "on"):
