@@ -129,7 +129,7 @@ def collector(program, mode, aws, otlp_port, folder, **variables):
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_ENDPOINT_URL": aws.url,
         "ECS_CONTAINER_METADATA_URI_V4": aws.url,
-        "METRICS_ADDRESS": os.environ["ORDERFLOW_WORKER_METRICS_URL"].removeprefix("http://"),
+        "ORDERFLOW_HEALTH_ADDRESS": os.environ["ORDERFLOW_WORKER_METRICS_URL"].removeprefix("http://"),
         "METRIC_NAMESPACE": NAMESPACE,
         "LOG_GROUP": LOG_GROUP,
         "GOMEMLIMIT": "200MiB",

@@ -77,7 +77,7 @@ class On(unittest.TestCase):
     def test_collector_reads_the_port_of_the_worker(self):
         found = containers(**ON["cloudwatch"])
         address = variables(found["worker"])["ORDERFLOW_HEALTH_ADDRESS"]
-        self.assertEqual(variables(found["collector"])["METRICS_ADDRESS"], address)
+        self.assertEqual(variables(found["collector"])["ORDERFLOW_HEALTH_ADDRESS"], address)
 
     def test_worker_sends_traces_to_the_collector_unless_there_is_an_address(self):
         for given, expected in (("", LOCAL), ("https://traces.example.com", "https://traces.example.com")):

@@ -419,7 +419,13 @@ async fn missing_setting_ends_the_function() {
 
 #[tokio::test]
 async fn function_without_api_auth_does_not_start() {
-    for function in Function::ALL {
+    // The other functions have public routes only.
+    for function in [
+        Function::Start,
+        Function::Signal,
+        Function::Query,
+        Function::Events,
+    ] {
         let environment = [("TEMPORAL_ADDRESS", "127.0.0.1:1"), ("API_AUTH", "")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let Ended { success, last_line } = Lambda::start_failing(function, &environment).await;
