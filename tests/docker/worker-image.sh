@@ -75,12 +75,12 @@ compile() {
     (cd "$root" && rustup target add "$target")
     # Read the profile settings and the build command from the Dockerfile.
     mapfile -t settings < <(grep -o 'CARGO_PROFILE_RELEASE_[A-Z_]*=[a-z0-9]*' "$dockerfile")
-    read -ra line < <(sed -n 's/^ *\(cargo build .*--bin worker[^&]*\) &&.*/\1/p' "$dockerfile")
+    read -ra line < <(sed -n 's/^ *cargo zigbuild \(.*--bin worker.*\) --target .*/cargo build \1/p' "$dockerfile")
     (cd "$root" && env "${settings[@]}" "CC_${target//-/_}=musl-gcc" "${line[@]}" --target "$target" --target-dir "$built")
     worker=$built/$target/release/worker
 }
 
-base=rust:$(sed -n 's/^ARG RUST_VERSION=//p' "$dockerfile")-alpine
+base=rust:$(sed -n 's/^ARG RUST_VERSION=//p' "$dockerfile")-slim-trixie
 arguments=()
 if [ -z "$worker" ] && ! docker image inspect "$base" >/dev/null 2>&1 && ! docker pull --quiet "$base" >/dev/null 2>"$folder/pull.log"; then
     step "compiling the worker outside of Docker, because $base cannot be pulled: $(tail -n 1 "$folder/pull.log")"

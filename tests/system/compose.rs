@@ -171,7 +171,7 @@ fn images_use_the_toolchain_and_run_unprivileged() {
         .lines()
         .filter_map(|line| line.strip_prefix("ARG ")?.split_once('='))
         .collect();
-    let mut known = BTreeSet::new();
+    let (mut known, mut builds) = (BTreeSet::new(), 0);
     for stage in stages {
         let (base, name) = stage.lines().next().unwrap().split_once(" AS ").unwrap();
         let base = arguments
@@ -193,11 +193,21 @@ fn images_use_the_toolchain_and_run_unprivileged() {
         for build in stage
             .split("cargo ")
             .skip(1)
-            .filter(|command| command.starts_with("build"))
+            .filter(|command| command.starts_with("zigbuild "))
         {
+            let build = build.split("&&").next().unwrap();
             assert!(build.contains("--locked"), "{name}");
+            // Without a target, the program is for the processor of the building machine.
+            assert!(build.contains("--target \"$target\""), "{name}");
+            builds += 1;
+        }
+        // A stage with commands runs on the processor of the building machine, without an emulator.
+        if stage.contains("\nRUN ") {
+            let is_native = base.starts_with("--platform=$BUILDPLATFORM ") || base == "source";
+            assert!(is_native, "{name}");
         }
     }
+    assert_eq!(builds, 2);
     for name in OURS {
         assert!(
             known.contains(service(name)["build"]["target"].as_str().unwrap()),

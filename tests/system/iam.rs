@@ -404,7 +404,7 @@ fn images_read_credentials_of_task_roles() {
     let dockerfile = fs::read_to_string(path).unwrap();
     let builds: Vec<_> = dockerfile
         .lines()
-        .filter(|line| line.contains("cargo build"))
+        .filter(|line| line.contains("cargo zigbuild"))
         .collect();
     assert_eq!(builds.len(), 2);
     for line in builds {
