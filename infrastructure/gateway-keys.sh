@@ -5,4 +5,9 @@
 #   infrastructure/gateway-keys.sh TEMPLATE
 set -euo pipefail
 [ $# = 1 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
-sed -E '/Method: ANY/! s~(Path: "?/(orders|payments)[^ ]*) \} \}$~\1, Auth: { ApiKeyRequired: true } } }~' "$1"
+changed=$(sed -E '/Method: ANY/! s~(Path: "?/(orders|payments)[^ ]*) \} \}$~\1, Auth: { ApiKeyRequired: true } } }~' "$1")
+# Otherwise, a changed format of the template would deploy routes without keys.
+for route in orders payments; do
+    grep -qE "Path: \"?/$route.*ApiKeyRequired: true" <<<"$changed" || { echo "error: $1: no route of /$route was found; write each route on one line" >&2; exit 1; }
+done
+printf '%s\n' "$changed"

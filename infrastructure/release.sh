@@ -2,10 +2,16 @@
 # Releases the current commit: builds and pushes both images, builds the functions, deploys the stack, protects it, and
 # checks that functions and worker are of this commit. A repeated call continues where the previous one failed.
 #
-#   infrastructure/release.sh dev|prod [PARAMETER=VALUE …]
+#   infrastructure/release.sh dev|prod [--build | --deploy | --review] [--yes] [PARAMETER=VALUE …]
+#
+#   --build    only builds: the images in the registry, and the functions in .aws-sam/dev or .aws-sam/prod
+#   --deploy   only deploys that build, which can be made on another machine
+#   --review   prints the change set of that build with its nested stacks as Markdown; changes nothing
+#   --yes      deploys without a confirmation; the default if CI=true, as on hosted runners
 #
 # The parameters are added to those of samconfig.toml. The image tag is `dev-COMMIT` or `release-COMMIT`. If `dev-COMMIT`
-# exists, `prod` uses that image, so that the tested build is released.
+# exists, `prod` uses that image, so that the tested build is released. CLOUDFORMATION_ROLE can have the ARN of the role
+# with which CloudFormation changes the stack (infrastructure/pipeline/role.yaml).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 stage=${1:-}
@@ -25,14 +31,27 @@ fail() {
     exit 1
 }
 
+does_build=yes does_deploy=yes does_review=no
+[ "${CI:-}" = true ] && confirm=no || confirm=yes
+values=()
 for argument in "$@"; do
     case $argument in
+        --build) does_deploy=no ;;
+        --deploy) does_build=no ;;
+        --review) does_build=no does_deploy=no does_review=yes ;;
+        --yes) confirm=no ;;
         ReleaseId=*) fail "$argument: the script computes the id; omit ReleaseId" ;;
         ImageTag=*) fail "$argument: the tag is made of the commit; check out the commit of the release and omit ImageTag" ;;
-        ?*=*) ;;
+        -*) fail "$argument: not an option; use --build, --deploy, --review or --yes" ;;
+        ?*=*) values+=("$argument") ;;
         *) fail "$argument: not a parameter; use NAME=VALUE" ;;
     esac
 done
+set -- "${values[@]}"
+# The Markdown alone goes to the standard output.
+exec 3>&1
+[ "$does_review" = no ] || exec 1>&2
+[ "$does_build$does_deploy$does_review" != nonono ] || fail "--build and --deploy: each excludes the other; omit both to do both"
 [ -z "$(git status --porcelain)" ] || fail "the working tree has changes that are not committed; commit or remove them, because the tag names the commit"
 commit=$(git rev-parse --short=12 HEAD)
 tag=$prefix-$commit
@@ -41,26 +60,32 @@ stack_output() {
     aws cloudformation describe-stacks --stack-name "$1" --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue" --output text
 }
 
-step "images $tag"
-registry=$(stack_output orderflow-account Registry) || fail "stack orderflow-account: missing; do step 1 of docs/deploy.md"
-aws ecr get-login-password | docker login --username AWS --password-stdin "$registry"
-
 has_image() {
     aws ecr describe-images --repository-name "$1" --image-ids "imageTag=$2" >/dev/null 2>&1
 }
 
-for repository in orderflow-worker orderflow; do
-    image=$registry/$repository
+# Builds an image, or gives the tag to the image that dev has tested.
+push_image() {
+    local repository=$1 image=$registry/$1 target=$2
     if has_image "$repository" "$tag"; then
         echo "$image:$tag exists"
     elif [ "$stage" = prod ] && has_image "$repository" "dev-$commit"; then
-        docker buildx imagetools create --tag "$image:$tag" "$image:dev-$commit"
-    else
-        target=worker
-        [ "$repository" = orderflow-worker ] || target=$repository
+        # With --build, the tag waits for the deployment.
+        [ "$does_deploy" = no ] || docker buildx imagetools create --tag "$image:$tag" "$image:dev-$commit"
+    elif [ "$does_build" = yes ]; then
         docker buildx build --platform linux/arm64 -f worker/Dockerfile --target "$target" -t "$image:$tag" --push .
+    else
+        fail "image $image:$tag: missing; run infrastructure/release.sh $stage --build on the commit $commit"
     fi
-done
+}
+
+if [ "$does_review" = no ]; then
+    step "images $tag"
+    registry=$(stack_output orderflow-account Registry) || fail "stack orderflow-account: missing; do step 1 of docs/deploy.md"
+    aws ecr get-login-password | docker login --username AWS --password-stdin "$registry"
+    push_image orderflow-worker worker
+    push_image orderflow orderflow
+fi
 
 # SAM replaces the parameters of samconfig.toml by those of the command line, so all of them are passed.
 mapfile -t parameters < <(python3 -c '
@@ -69,15 +94,30 @@ with open("samconfig.toml", "rb") as file:
     configuration = tomllib.load(file)[sys.argv[1]]
 print(*configuration["deploy"]["parameters"]["parameter_overrides"], sep="\n")' "$configuration")
 
-step "functions"
-template=template.yaml
-if printf '%s\n' "${parameters[@]}" "$@" | grep -qE '^GatewayApiKeys="?required"?$'; then
-    # In this folder, because its paths are relative.
-    template=.gateway-keys.yaml
-    trap 'rm -f .gateway-keys.yaml' EXIT
-    infrastructure/gateway-keys.sh template.yaml >"$template"
+built=.aws-sam/$stage
+is_built() {
+    [ "$(cat "$built/commit" 2>/dev/null)" = "$commit" ]
+}
+if [ "$does_build" = yes ] || { [ "$does_review" = yes ] && ! is_built; }; then
+    step "functions"
+    template=template.yaml
+    if printf '%s\n' "${parameters[@]}" "$@" | grep -qE '^GatewayApiKeys="?required"?$'; then
+        # In this folder, because its paths are relative.
+        template=.gateway-keys.yaml
+        trap 'rm -f .gateway-keys.yaml' EXIT
+        infrastructure/gateway-keys.sh template.yaml >"$template"
+    fi
+    rm -f "$built/commit"
+    sam build --template-file "$template" --build-dir "$built"
+    mkdir -p "$built"
+    echo "$commit" >"$built/commit"
+elif ! is_built; then
+    fail "$built: not a build of the commit $commit; run infrastructure/release.sh $stage --build"
 fi
-sam build --template-file "$template"
+if [ "$does_build" = yes ] && [ "$does_deploy" = no ]; then
+    step "done: $tag is built"
+    exit
+fi
 
 # SAM ends an unquoted value at its first space, and rejects an empty one.
 quote() {
@@ -91,13 +131,26 @@ quote() {
     done
 }
 
-deploy() {
-    local quoted id
-    mapfile -t quoted < <(quote "${parameters[@]}" "$@" "ImageTag=$tag")
-    # SAM publishes a version of the functions when this id changes.
-    id=$(printf '%s\n' "$template" "${quoted[@]}" | sha256sum | cut -c 1-64)
-    sam deploy --config-env "$configuration" --parameter-overrides "${quoted[@]}" "ReleaseId=\"$id\""
+# SAM publishes a version of the functions when this id changes.
+release_id() {
+    printf '%s\n' "$@" | sha256sum | cut -c 1-64
 }
+
+deploy() {
+    local quoted
+    mapfile -t quoted < <(quote "${parameters[@]}" "$@" "ImageTag=$tag")
+    sam deploy --config-file "$PWD/samconfig.toml" --config-env "$configuration" --template-file "$built/template.yaml" \
+        "${options[@]}" --parameter-overrides "${quoted[@]}" "ReleaseId=\"$(release_id "${quoted[@]}")\""
+}
+options=()
+[ "$confirm" = yes ] || options+=(--no-confirm-changeset)
+[ -z "${CLOUDFORMATION_ROLE:-}" ] || options+=(--role-arn "$CLOUDFORMATION_ROLE")
+
+if [ "$does_review" = yes ]; then
+    mapfile -t quoted < <(quote "${parameters[@]}" "$@" "ImageTag=$tag")
+    python3 infrastructure/pipeline/review.py "$stack" "$built/template.yaml" "${quoted[@]}" "ReleaseId=\"$(release_id "${quoted[@]}")\"" >&3
+    exit
+fi
 
 status=$(aws cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus' --output text 2>/dev/null) || status=missing
 case $status in

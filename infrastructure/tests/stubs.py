@@ -32,8 +32,11 @@ class Result:
         return [call for call in self.calls if call[: len(words)] == list(words)]
 
 
-def run(script, arguments, responses, programs=("aws", "docker", "sam", "git")):
-    """Runs `script`. The first of `responses` (text, output, status) whose text is in a call determines its response."""
+def run(script, arguments, responses, programs=("aws", "docker", "sam", "git"), scripts={}, variables={}):
+    """Runs `script`. The first of `responses` (text, output, status) whose text is in a call determines its response.
+
+    `scripts` replaces programs by shell scripts, and `variables` are added to the environment.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         for program in programs:
@@ -41,9 +44,12 @@ def run(script, arguments, responses, programs=("aws", "docker", "sam", "git")):
             stub.write_text(STUB.format(python=sys.executable, folder=name))
             stub.chmod(0o755)
         (folder / "responses").write_text(json.dumps(responses))
-        environment = os.environ | {"PATH": f"{name}:{os.environ['PATH']}"}
+        for program, text in scripts.items():
+            (folder / program).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / program).chmod(0o755)
+        environment = os.environ | {"PATH": f"{name}:{os.environ['PATH']}"} | variables
         process = subprocess.run(
-            [script, *arguments], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            [script, *arguments], env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
         calls = folder / "calls"
         lines = calls.read_text().splitlines() if calls.exists() else []

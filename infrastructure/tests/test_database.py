@@ -132,7 +132,7 @@ class Protection(unittest.TestCase):
 
     def test_pages_describe_failed_first_deployment_and_protection(self):
         self.assertIn("The first deployment failed", headings("docs/runbook.md"))
-        commands = ("ProtectDatabase=true", "update-termination-protection", "set-stack-policy", "--include-nested-stacks")
+        commands = ("ProtectDatabase=true", "update-termination-protection", "set-stack-policy", "release.sh prod --review")
         self.assertEqual([each for each in commands if each not in read("docs/deploy.md")], [])
 
 

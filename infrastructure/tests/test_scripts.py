@@ -3,7 +3,10 @@
 import functools
 import json
 import os
+import pathlib
 import re
+import shutil
+import tempfile
 import unittest
 import unittest.mock
 
@@ -22,7 +25,16 @@ def script(name):
 
 
 class Release(unittest.TestCase):
-    def release(self, *arguments, first=(), status="UPDATE_COMPLETE", changes="", worker=None):
+    def setUp(self):
+        # A copy, because the script writes its build into the project.
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.project = pathlib.Path(folder.name)
+        shutil.copytree(PROJECT / "infrastructure", self.project / "infrastructure")
+        for name in ("template.yaml", "samconfig.toml"):
+            shutil.copy(PROJECT / name, self.project / name)
+
+    def release(self, *arguments, first=(), status="UPDATE_COMPLETE", changes="", worker=None, variables={}):
         tag = ROLES[arguments[0]]
         responses = [
             *first,
@@ -37,7 +49,8 @@ class Release(unittest.TestCase):
             ("describe-task-definition", f"{REGISTRY}/orderflow-worker:{worker or tag}", 0),
             ("get-function-configuration", tag, 0),
         ]
-        return run(script("release.sh"), arguments, responses)
+        # CI=true is the variable of hosted runners.
+        return run(str(self.project / "infrastructure/release.sh"), arguments, responses, variables={"CI": ""} | variables)
 
     def deployed_parameters(self, result):
         deployments = []
@@ -131,10 +144,67 @@ class Release(unittest.TestCase):
 
     def test_gateway_keys_change_the_template_of_the_build(self):
         [call] = self.release("dev", "GatewayApiKeys=required").calls_of("sam", "build")
-        self.assertEqual(call[-1], ".gateway-keys.yaml")
-        self.assertFalse((PROJECT / ".gateway-keys.yaml").exists())
+        self.assertIn(".gateway-keys.yaml", call)
+        self.assertFalse((self.project / ".gateway-keys.yaml").exists())
         [call] = self.release("dev").calls_of("sam", "build")
-        self.assertEqual(call[-1], "template.yaml")
+        self.assertIn("template.yaml", call)
+
+    def test_build_is_deployed_by_another_call(self):
+        built = self.release("prod", "--build")
+        self.assertEqual(built.status, 0, built.output)
+        self.assertEqual((len(built.calls_of("docker", "buildx", "build")), len(built.calls_of("sam", "build"))), (2, 1))
+        self.assertEqual(built.calls_of("sam", "deploy"), [])
+        deployed = self.release("prod", "--deploy", first=[("describe-images", "", 0)])
+        self.assertEqual(deployed.status, 0, deployed.output)
+        self.assertEqual((deployed.calls_of("docker", "buildx"), deployed.calls_of("sam", "build")), ([], []))
+        [deploy] = deployed.calls_of("sam", "deploy")
+        [build] = built.calls_of("sam", "build")
+        self.assertEqual(deploy[deploy.index("--template-file") + 1], f"{build[build.index('--build-dir') + 1]}/template.yaml")
+
+    def test_tag_of_production_waits_for_its_deployment(self):
+        dev = [(f"imageTag=dev-{COMMIT}", "", 0)]
+        self.assertEqual(self.release("prod", "--build", first=dev).calls_of("docker", "buildx"), [])
+        self.assertEqual(len(self.release("prod", "--deploy", first=dev).calls_of("docker", "buildx", "imagetools", "create")), 2)
+
+    def test_build_of_another_commit_is_not_deployed(self):
+        self.assertEqual(self.release("dev", "--build").status, 0)
+        result = self.release("dev", "--deploy", first=[("git rev-parse", "111111111111", 0), ("describe-images", "", 0)])
+        self.assertEqual(result.status, 1)
+        self.assertIn("not a build of the commit 111111111111", result.output)
+        self.assertEqual(result.calls_of("sam", "deploy"), [])
+
+    def test_deployment_without_an_image_is_an_error(self):
+        self.assertEqual(self.release("dev", "--build").status, 0)
+        result = self.release("dev", "--deploy")
+        self.assertEqual(result.status, 1)
+        self.assertIn("--build", result.output)
+
+    def test_failed_build_is_not_deployed(self):
+        self.assertEqual(self.release("dev", "--build").status, 0)
+        self.assertEqual(self.release("dev", "--build", first=[("sam build", "", 1)]).status, 1)
+        self.assertEqual(self.release("dev", "--deploy", first=[("describe-images", "", 0)]).status, 1)
+
+    def test_hosted_runner_is_not_asked(self):
+        for arguments, variables, asked in ((["--yes"], {}, False), ([], {"CI": "true"}, False), ([], {}, True)):
+            [call] = self.release("prod", *arguments, variables=variables).calls_of("sam", "deploy")
+            self.assertEqual("--no-confirm-changeset" not in call, asked, call)
+
+    def test_role_of_cloudformation_is_passed_on(self):
+        [call] = self.release("prod", variables={"CLOUDFORMATION_ROLE": "arn:role"}).calls_of("sam", "deploy")
+        self.assertEqual(call[call.index("--role-arn") + 1], "arn:role")
+        [call] = self.release("prod").calls_of("sam", "deploy")
+        self.assertNotIn("--role-arn", call)
+
+    def test_configuration_is_found_from_the_build(self):
+        # SAM searches samconfig.toml beside the template.
+        [call] = self.release("prod").calls_of("sam", "deploy")
+        self.assertEqual(call[call.index("--config-file") + 1], str(self.project.resolve() / "samconfig.toml"))
+
+    def test_wrong_options_are_rejected(self):
+        for arguments in (["--quick"], ["--build", "--deploy"]):
+            result = self.release("dev", *arguments)
+            self.assertEqual(result.status, 1, result.output)
+            self.assertEqual(result.calls, [])
 
     def test_failed_first_deployment_is_not_repeated(self):
         result = self.release("prod", status="ROLLBACK_COMPLETE")
@@ -155,15 +225,38 @@ class Release(unittest.TestCase):
 
 
 class Preflight(unittest.TestCase):
-    def preflight(self, stage, *arguments, lambda_limit="1000", processors="16.0", secret=0):
+    def preflight(self, stage, *arguments, lambda_limit="1000", processors="16.0", secret=0, used="1", first=()):
         responses = [
+            *first,
+            ("sts get-caller-identity", "123456789012", 0),
+            ("describe-addresses", used, 0),
+            ("describe-vpcs", used, 0),
             ("get-account-settings", lambda_limit, 0),
             ("fargate", processors, 0),
             ("get-service-quota", "5.0", 0),
             ("StackStatus", "CREATE_COMPLETE", 0),
             ("describe-secret", "", secret),
         ]
-        return run(script("preflight.sh"), [stage, *arguments], responses)
+        programs = ("aws", "docker", "sam", "git", "cargo-lambda", "jq")
+        return run(script("preflight.sh"), [stage, *arguments], responses, programs)
+
+    def test_used_quotas_count(self):
+        result = self.preflight("prod", used="4")
+        self.assertEqual(result.status, 1)
+        self.assertIn("failed  free elastic IP addresses: 1; 2 is required", result.output)
+        self.assertIn("ok      free VPCs: 1; 1 is required", result.output)
+
+    def test_default_quota_counts(self):
+        result = self.preflight("prod", first=[("get-service-quota", "", 254), ("get-aws-default-service-quota", "16.0", 0)])
+        self.assertEqual(result.status, 0, result.output)
+
+    def test_missing_program_or_login_fails(self):
+        result = self.preflight("dev", first=[("docker buildx", "", 1)])
+        self.assertEqual(result.status, 1)
+        self.assertIn("failed  docker buildx", result.output)
+        result = self.preflight("dev", first=[("sts get-caller-identity", "", 255)])
+        self.assertEqual(result.status, 1)
+        self.assertIn("no valid credentials", result.output)
 
     def test_sufficient_account_passes(self):
         for stage in ROLES:
@@ -201,34 +294,61 @@ class Preflight(unittest.TestCase):
 
 class Operate(unittest.TestCase):
     TASK = "arn:aws:ecs:eu-central-1:123456789012:task/cluster/0a1b2c3d"
+    OUTPUTS = {
+        "Cluster": "cluster",
+        "ApiUrl": "https://api.example.com",
+        "PrivateSubnets": "subnet-a,subnet-b",
+        "WorkerGroup": "sg-worker",
+        "OperateTask": "operate:1",
+        "WorkerLogs": "logs",
+    }
 
-    def operate(self, *command, code="0", started=TASK):
-        responses = [
-            ("OutputKey=='Cluster'", "cluster", 0),
-            ("OutputKey=='ApiUrl'", "https://api.example.com", 0),
-            ("OutputKey=='PrivateSubnets'", "subnet-a,subnet-b", 0),
-            ("OutputKey=='WorkerGroup'", "sg-worker", 0),
-            ("OutputKey=='OperateTask'", "operate:1", 0),
-            ("OutputKey=='WorkerLogs'", "logs", 0),
-            ("ecs run-task", started, 0),
-            ("get-log-events", '["one", "two"]', 0),
-            ("exitCode", code, 0),
-            ("stoppedReason", "CannotPullContainerError", 0),
+    @classmethod
+    def responses(cls, state, lines, outputs=OUTPUTS):
+        page = {"events": [{"message": line} for line in lines], "nextForwardToken": "f/1"}
+        return [
+            ("describe-stacks", json.dumps([{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]), 0),
+            ("ecs run-task", json.dumps({"tasks": [{"taskArn": cls.TASK}], "failures": []}), 0),
+            ("ecs list-tasks", cls.TASK, 0),
+            ("ecs describe-tasks", json.dumps(state), 0),
+            ("--next-token f/1", json.dumps({"events": [], "nextForwardToken": "f/1"}), 0),
+            ("get-log-events", json.dumps(page), 0),
         ]
-        return run(script("operate.sh"), ["orderflow", *command], responses)
+
+    def operate(self, *command, first=(), state=None, options=(), outputs=OUTPUTS, sleep=":"):
+        state = state or {"lastStatus": "STOPPED", "containers": [{"exitCode": 0}]}
+        responses = [*first, *self.responses(state, ["one", "two"], outputs)]
+        return run(script("operate.sh"), [*options, "orderflow", *command], responses, scripts={"sleep": sleep})
+
+    def command_of(self, result):
+        [call] = result.calls_of("aws", "ecs", "run-task")
+        [container] = json.loads(call[call.index("--overrides") + 1])["containerOverrides"]
+        self.assertEqual(container["name"], "operate")
+        # `orderflow check` calls the API.
+        self.assertEqual(container["environment"], [{"name": "ORDERFLOW_URL", "value": "https://api.example.com"}])
+        return container["command"]
 
     def test_command_is_the_override_of_the_container(self):
-        result = self.operate("stock", "set", "ABC 123", "100")
+        result = self.operate("stock", "set", "ABC123", "100")
         self.assertEqual(result.status, 0, result.output)
         [call] = result.calls_of("aws", "ecs", "run-task")
         self.assertEqual(call[call.index("--task-definition") + 1], "operate:1")
-        [container] = json.loads(call[call.index("--overrides") + 1])["containerOverrides"]
-        self.assertEqual(container["name"], "operate")
-        self.assertEqual(container["command"], ["stock", "set", "ABC 123", "100"])
-        # `orderflow check` calls the API.
-        self.assertEqual(container["environment"], [{"name": "ORDERFLOW_URL", "value": "https://api.example.com"}])
+        self.assertEqual(self.command_of(result), ["stock", "set", "ABC123", "100"])
         self.assertIn("subnets=[subnet-a,subnet-b],securityGroups=[sg-worker],assignPublicIp=DISABLED", " ".join(call))
-        self.assertTrue(result.output.endswith("one\ntwo\n"), result.output)
+
+    def test_arguments_reach_the_container_unchanged(self):
+        arguments = ["db", """select 'a "b"',\n  '{"c": [1, 2]}'::jsonb -- $HOME `id`""", "", "--json", "ä\\n", "*"]
+        self.assertEqual(self.command_of(self.operate(*arguments)), arguments)
+
+    def test_each_line_of_a_long_log_is_printed_once(self):
+        pages = [(f"--next-token f/{page}", {"events": [{"message": f"line {page}"}], "nextForwardToken": f"f/{page + 1}"}) for page in range(1, 5)]
+        end = ("--next-token f/5", {"events": [], "nextForwardToken": "f/5"})
+        result = self.operate("verify", first=[(text, json.dumps(page), 0) for text, page in [*pages, end]])
+        self.assertTrue(result.output.endswith("one\ntwo\nline 1\nline 2\nline 3\nline 4\n"), result.output)
+
+    def test_command_without_output_is_not_an_error(self):
+        result = self.operate("verify", first=[("get-log-events", "ResourceNotFoundException", 254)])
+        self.assertEqual(result.status, 0, result.output)
 
     def test_other_instance_is_the_one_of_the_variable(self):
         with unittest.mock.patch.dict(os.environ, {"DATABASE_HOST": "copy.example.com"}):
@@ -241,19 +361,71 @@ class Operate(unittest.TestCase):
         self.assertEqual(variables["DATABASE_URL"], url.replace("Database.Outputs.Host", "copy.example.com"))
 
     def test_log_stream_is_that_of_the_task_definition(self):
-        [call] = self.operate("verify").calls_of("aws", "logs", "get-log-events")
+        call = self.operate("verify").calls_of("aws", "logs", "get-log-events")[0]
         [container] = nested_template("worker").properties("Operate")["ContainerDefinitions"]
         prefix = container["LogConfiguration"]["Options"]["awslogs-stream-prefix"]
         self.assertIn(f"{prefix}/{container['Name']}/0a1b2c3d", call)
 
     def test_exit_code_is_that_of_the_command(self):
-        self.assertEqual(self.operate("verify", code="3").status, 3)
+        self.assertEqual(self.operate("verify", state={"lastStatus": "STOPPED", "containers": [{"exitCode": 3}]}).status, 3)
+
+    def test_killed_command_is_explained(self):
+        result = self.operate("verify", state={"lastStatus": "STOPPED", "containers": [{"exitCode": 137, "reason": "OutOfMemoryError"}]})
+        self.assertEqual(result.status, 137)
+        self.assertIn("OutOfMemoryError", result.output)
 
     def test_task_that_did_not_start_is_an_error(self):
-        self.assertEqual(self.operate("verify", started="None").status, 1)
-        result = self.operate("verify", code="None")
+        failures = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time"}]}
+        result = self.operate("verify", first=[("ecs run-task", json.dumps(failures), 0)])
+        self.assertEqual(result.status, 1)
+        self.assertIn("Capacity is unavailable at this time", result.output)
+        result = self.operate("verify", state={"lastStatus": "STOPPED", "stoppedReason": "CannotPullContainerError", "containers": [{}]})
         self.assertEqual(result.status, 1)
         self.assertIn("CannotPullContainerError", result.output)
+
+    def test_stack_without_a_backend_is_an_error(self):
+        result = self.operate("verify", outputs={"ApiUrl": "https://api.example.com"})
+        self.assertEqual(result.status, 1)
+        self.assertIn("DeployBackend=false", result.output)
+        self.assertEqual(result.calls_of("aws", "ecs"), [])
+
+    def test_task_stops_after_the_timeout(self):
+        result = self.operate("verify", options=["--timeout", "1"], state={"lastStatus": "RUNNING", "containers": [{}]})
+        self.assertEqual(result.status, 124, result.output)
+        [call] = result.calls_of("aws", "ecs", "stop-task")
+        self.assertIn(self.TASK, call)
+
+    def test_task_stops_on_interrupt(self):
+        for state in (None, {"lastStatus": "RUNNING", "containers": [{}]}):
+            result = self.operate("verify", state=state, sleep="kill -INT $PPID")
+            self.assertEqual(result.status, 130, result.output)
+            [call] = result.calls_of("aws", "ecs", "stop-task")
+            self.assertIn(self.TASK, call)
+
+    def test_concurrent_calls_have_different_names(self):
+        names = set()
+        for _ in range(2):
+            [call] = self.operate("verify").calls_of("aws", "ecs", "run-task")
+            names.add(call[call.index("--started-by") + 1])
+        self.assertEqual(len(names), 2)
+        # ECS accepts 36 characters.
+        self.assertTrue(all(re.fullmatch(r"[A-Za-z0-9-]{1,36}", name) for name in names), names)
+
+    def test_command_that_a_task_cannot_run_is_refused(self):
+        commands = re.findall(r"^## orderflow (.+)$", read("docs/cli.md"), re.MULTILINE)
+        for command in ("db shell", "backup create", "snapshot list", "up", "demo", "reset"):
+            with self.subTest(command):
+                self.assertIn(command, commands)
+                result = self.operate(*command.split())
+                self.assertEqual((result.status, result.calls), (2, []), result.output)
+        result = self.operate("start-order", "--file", "-")
+        self.assertEqual((result.status, result.calls), (2, []))
+        self.assertIn("standard input", result.output)
+
+    def test_operators_commands_are_run(self):
+        for command in ("check", "verify", "stock list", "webhooks list", "money list", "db select", "purge --older-than 400d --yes", "recover"):
+            with self.subTest(command):
+                self.assertEqual(self.command_of(self.operate(*command.split())), command.split())
 
     def test_task_may_log_in_as_the_worker_only(self):
         worker = nested_template("worker")
@@ -327,16 +499,13 @@ class RehearseRestore(unittest.TestCase):
             (f"describe-db-instances --db-instance-identifier {cls.COPY}", "", 254),
             ("describe-db-instances --db-instance-identifier instance", json.dumps(cls.ORIGINAL), 0),
             ("OutputKey=='Database'", "instance", 0),
-            ("OutputKey=='ApiUrl'", "https://api.example.com", 0),
             ("--logical-resource-id Worker", "worker-stack", 0),
             ("--logical-resource-id OperateRole", "operate-role", 0),
             ("describe-db-snapshots", "newest", 0),
             ("restore-db-instance", json.dumps(cls.RESTORED), 0),
-            ("ecs run-task", Operate.TASK, 0),
-            ("get-log-events", '["ok  4711 orders"]', 0),
-            ("exitCode", code, 0),
+            *Operate.responses({"lastStatus": "STOPPED", "containers": [{"exitCode": int(code)}]}, ["ok  4711 orders"]),
         ]
-        return run(script("rehearse-restore.sh"), ["orderflow", *arguments], responses)
+        return run(script("rehearse-restore.sh"), ["orderflow", *arguments], responses, scripts={"sleep": ":"})
 
     def restores(self, result):
         return [call for call in result.calls if call[:2] == ["aws", "rds"] and call[2].startswith("restore-")]
