@@ -8,12 +8,12 @@ sam=$(tools/venv.sh sam)
 checkov=$(tools/venv.sh checkov)
 export AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0
 
-"$sam/cfn-lint" template.yaml infrastructure/*.yaml
+"$sam/cfn-lint" template.yaml infrastructure/*.yaml infrastructure/pipeline/*.yaml
 "$sam/sam" validate --lint --template template.yaml
-"$checkov/checkov" --framework cloudformation --compact --quiet --skip-download --file template.yaml infrastructure/*.yaml
+"$checkov/checkov" --framework cloudformation --compact --quiet --skip-download --file template.yaml infrastructure/*.yaml infrastructure/pipeline/*.yaml
 
 # Our own rules: no action has a wildcard, and a comment above each resource with a wildcard gives the reason.
-python3 - template.yaml infrastructure/*.yaml <<'PYTHON'
+python3 - template.yaml infrastructure/*.yaml infrastructure/pipeline/*.yaml <<'PYTHON'
 import re, sys
 
 problems = []

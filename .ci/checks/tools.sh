@@ -5,6 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tools=$(cd "$here/../.." && pwd)/target/tools
 vale=v3.16.0
+actionlint=v1.7.12
 cargo_tools=(cargo-deny@0.20.2 cargo-machete@0.9.2)
 mkdir -p "$tools/bin"
 
@@ -12,6 +13,10 @@ mkdir -p "$tools/bin"
 if [ ! -e "$tools/vale-$vale" ]; then
     GOBIN=$tools/bin go install "github.com/errata-ai/vale/v3/cmd/vale@$vale" >&2
     touch "$tools/vale-$vale"
+fi
+if [ ! -e "$tools/actionlint-$actionlint" ]; then
+    GOBIN=$tools/bin go install "github.com/rhysd/actionlint/cmd/actionlint@$actionlint" >&2
+    touch "$tools/actionlint-$actionlint"
 fi
 # Without optimisation, these programs compile in a third of the time and still run in seconds.
 cargo install --quiet --debug --locked --root "$tools" --target-dir "$tools/build" "${cargo_tools[@]}" >&2

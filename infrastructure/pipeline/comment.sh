@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Writes the change set of a stage into a comment of a pull request, or replaces the comment. deploy.yml calls it.
+#
+#   infrastructure/pipeline/comment.sh dev|prod PULL-REQUEST
+set -euo pipefail
+[ $# = 2 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
+cd "$(dirname "$0")/../.."
+PATH=$(localstack/venv.sh sam):$(localstack/venv.sh cargo-lambda):$PATH
+export CI=true PATH
+mkdir -p .aws-sam
+infrastructure/release.sh "$1" --review >.aws-sam/review.md
+gh pr comment "$2" --edit-last --create-if-none --body-file .aws-sam/review.md
