@@ -6,7 +6,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 program=$(realpath "${1:?PROGRAM is missing; build it with: cargo build --bin orderflow}")
-python=$("$root/localstack/venv.sh" sam)/python
+python=$("$root/tools/venv.sh" sam)/python
 folder=$(mktemp -d)
 chmod 755 "$folder"
 cd "$folder"

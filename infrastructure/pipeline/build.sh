@@ -2,7 +2,7 @@
 # Builds both images and the functions of both stages once, for the jobs that deploy them. deploy.yml calls it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-PATH=$(localstack/venv.sh sam):$(localstack/venv.sh cargo-lambda):$PATH
+PATH=$(tools/venv.sh sam):$(tools/venv.sh cargo-lambda):$PATH
 export CI=true PATH
 rustup toolchain install
 rustup target add aarch64-unknown-linux-gnu

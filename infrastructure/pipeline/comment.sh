@@ -5,7 +5,7 @@
 set -euo pipefail
 [ $# = 2 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 cd "$(dirname "$0")/../.."
-PATH=$(localstack/venv.sh sam):$(localstack/venv.sh cargo-lambda):$PATH
+PATH=$(tools/venv.sh sam):$(tools/venv.sh cargo-lambda):$PATH
 export CI=true PATH
 mkdir -p .aws-sam
 infrastructure/release.sh "$1" --review >.aws-sam/review.md

@@ -9,7 +9,7 @@ case ${1:-} in
     prod) stack=orderflow ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 esac
-PATH=$(localstack/venv.sh sam):$PATH
+PATH=$(tools/venv.sh sam):$PATH
 export CI=true PATH
 tar --extract --file .aws-sam/build.tar
 infrastructure/release.sh "$1" --deploy

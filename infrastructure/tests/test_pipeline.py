@@ -334,7 +334,7 @@ class Scripts(unittest.TestCase):
         for name in ("template.yaml", "samconfig.toml"):
             shutil.copy(PROJECT / name, self.project / name)
         # The stubs stay the first programs of the path.
-        self.write("localstack/venv.sh", "echo /nonexistent")
+        self.write("tools/venv.sh", "echo /nonexistent")
         for name in ("operate.sh", "smoke.sh"):
             self.write(f"infrastructure/{name}", f"echo called {name} $*")
 
