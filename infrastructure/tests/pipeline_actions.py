@@ -34,6 +34,14 @@ ACTIONS = {
         "application-autoscaling:PutScalingPolicy",
         "cloudwatch:GetMetricData",
     ],
+    "AWS::Budgets::Budget": [
+        "billing:GetBillingViewData",
+        "budgets:ListTagsForResource",
+        "budgets:ModifyBudget",
+        "budgets:TagResource",
+        "budgets:UntagResource",
+        "budgets:ViewBudget",
+    ],
     "AWS::CloudFormation::CustomResource": ["lambda:InvokeFunction"],
     "AWS::CloudFormation::Stack": [
         "cloudformation:CreateStack",
@@ -54,6 +62,14 @@ ACTIONS = {
         "cloudwatch:TagResource",
         "cloudwatch:UntagResource",
     ],
+    "AWS::CloudWatch::CompositeAlarm": [
+        "cloudwatch:DeleteAlarms",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:ListTagsForResource",
+        "cloudwatch:PutCompositeAlarm",
+        "cloudwatch:TagResource",
+        "cloudwatch:UntagResource",
+    ],
     "AWS::CloudWatch::Dashboard": [
         "cloudwatch:DeleteDashboards",
         "cloudwatch:GetDashboard",
@@ -61,6 +77,31 @@ ACTIONS = {
         "cloudwatch:PutDashboard",
         "cloudwatch:TagResource",
         "cloudwatch:UntagResource",
+    ],
+    "AWS::CodeDeploy::Application": [
+        "codedeploy:CreateApplication",
+        "codedeploy:DeleteApplication",
+        "codedeploy:GetApplication",
+        "codedeploy:ListTagsForResource",
+        "codedeploy:TagResource",
+        "codedeploy:UntagResource",
+    ],
+    "AWS::CodeDeploy::DeploymentGroup": [
+        "codedeploy:CreateDeployment",
+        "codedeploy:CreateDeploymentGroup",
+        "codedeploy:DeleteDeploymentGroup",
+        "codedeploy:GetApplicationRevision",
+        "codedeploy:GetDeployment",
+        "codedeploy:GetDeploymentConfig",
+        "codedeploy:GetDeploymentGroup",
+        "codedeploy:ListDeployments",
+        "codedeploy:ListTagsForResource",
+        "codedeploy:RegisterApplicationRevision",
+        "codedeploy:StopDeployment",
+        "codedeploy:TagResource",
+        "codedeploy:UntagResource",
+        "codedeploy:UpdateDeploymentGroup",
+        "iam:PassRole",
     ],
     "AWS::EC2::EIP": [
         "ec2:AllocateAddress",
@@ -247,6 +288,20 @@ ACTIONS = {
         "iam:UpdateRole",
         "iam:UpdateRoleDescription",
     ],
+    "AWS::Lambda::Alias": [
+        "codedeploy:CreateDeployment",
+        "codedeploy:GetDeployment",
+        "codedeploy:GetDeploymentConfig",
+        "codedeploy:GetDeploymentGroup",
+        "codedeploy:StopDeployment",
+        "lambda:CreateAlias",
+        "lambda:DeleteAlias",
+        "lambda:DeleteProvisionedConcurrencyConfig",
+        "lambda:GetAlias",
+        "lambda:GetProvisionedConcurrencyConfig",
+        "lambda:PutProvisionedConcurrencyConfig",
+        "lambda:UpdateAlias",
+    ],
     "AWS::Lambda::Function": [
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeSecurityGroups",
@@ -257,7 +312,9 @@ ACTIONS = {
         "lambda:DeleteFunction",
         "lambda:DeleteFunctionConcurrency",
         "lambda:GetFunction",
+        "lambda:GetFunctionCodeSigningConfig",
         "lambda:GetFunctionRecursionConfig",
+        "lambda:GetFunctionScalingConfig",
         "lambda:GetLayerVersion",
         "lambda:GetRuntimeManagementConfig",
         "lambda:ListTags",
@@ -272,15 +329,26 @@ ACTIONS = {
     ],
     "AWS::Lambda::LayerVersion": ["lambda:DeleteLayerVersion", "lambda:GetLayerVersion", "lambda:PublishLayerVersion"],
     "AWS::Lambda::Permission": ["lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"],
+    "AWS::Lambda::Version": [
+        "lambda:DeleteFunction",
+        "lambda:GetFunctionConfiguration",
+        "lambda:GetFunctionScalingConfig",
+        "lambda:GetProvisionedConcurrencyConfig",
+        "lambda:GetRuntimeManagementConfig",
+        "lambda:ListVersionsByFunction",
+        "lambda:PublishVersion",
+    ],
     "AWS::Logs::LogGroup": [
         "logs:AssociateKmsKey",
         "logs:CreateLogGroup",
         "logs:DeleteLogGroup",
         "logs:DeleteResourcePolicy",
         "logs:DeleteRetentionPolicy",
+        "logs:DescribeIndexPolicies",
         "logs:DescribeLogGroups",
         "logs:DescribeResourcePolicies",
         "logs:DisassociateKmsKey",
+        "logs:GetDataProtectionPolicy",
         "logs:ListTagsForResource",
         "logs:PutResourcePolicy",
         "logs:PutRetentionPolicy",
@@ -288,6 +356,7 @@ ACTIONS = {
         "logs:UntagResource",
     ],
     "AWS::Logs::MetricFilter": ["logs:DeleteMetricFilter", "logs:DescribeMetricFilters", "logs:PutMetricFilter"],
+    "AWS::Logs::QueryDefinition": ["logs:DeleteQueryDefinition", "logs:DescribeQueryDefinitions", "logs:PutQueryDefinition"],
     "AWS::RDS::DBInstance": [
         "ec2:DescribeAccountAttributes",
         "ec2:DescribeAvailabilityZones",
@@ -380,5 +449,33 @@ ACTIONS = {
         "wafv2:DisassociateWebACL",
         "wafv2:GetWebACL",
         "wafv2:GetWebACLForResource",
+    ],
+}
+
+# CloudFormation calls these during a change, but not to read a resource.
+READ_BY_CHANGES = {
+    "cloudwatch:GetMetricData",
+    "codedeploy:GetApplicationRevision",
+    "codedeploy:GetDeploymentConfig",
+    "iam:ListRoleTags",
+    "route53:GetChange",
+}
+
+# The actions of AWS's own policies that the roles use. The pages of AWS about managed policies list them. Without those for
+# features that the templates do not use: notifications of CodeDeploy, its hooks, and its revisions in S3.
+MANAGED_POLICIES = {
+    "service-role/AWSCodeDeployRoleForLambda": [
+        "cloudwatch:DescribeAlarms",
+        "lambda:GetAlias",
+        "lambda:GetProvisionedConcurrencyConfig",
+        "lambda:UpdateAlias",
+    ],
+    "service-role/AmazonRDSEnhancedMonitoringRole": [
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:DescribeLogStreams",
+        "logs:GetLogEvents",
+        "logs:PutLogEvents",
+        "logs:PutRetentionPolicy",
     ],
 }

@@ -26,6 +26,46 @@ REQUIRED = {
     "PaymentProvider": "stripe",
     "AlarmTopicArn": TOPIC,
 }
+# Every optional part. EXISTING_VPC has the alternatives: an existing VPC without endpoints, and the other collector.
+EVERYTHING = {
+    "AdyenKeySecretArn": SECRET,
+    "AdyenMerchantAccount": "Shop",
+    "BackupKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/backup",
+    "CertificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/api",
+    "Collector": "cloudwatch",
+    "DatabaseKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/database",
+    "DatabaseProxy": "true",
+    "DomainName": "api.example.com",
+    "FlowLogs": "true",
+    "GatewayApiKeys": "required",
+    "HostedZoneId": "Z1",
+    "MailFrom": "Shop <orders@example.com>",
+    "MonthlyBudget": "800",
+    "ProvisionedConcurrency": "5",
+    "SecretsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/secrets",
+    "ServiceEndpoints": "true",
+    "SmtpUrlSecretArn": SECRET,
+    "TemporalApiKeySecretArn": SECRET,
+    "Tracing": "Active",
+    "WebAclArn": "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/shop/1234",
+    "WebhookSecretsArn": SECRET,
+}
+EXISTING_VPC = {
+    "Collector": "prometheus",
+    "FlowLogs": "false",
+    "PrometheusWorkspaceArn": "arn:aws:aps:eu-central-1:123456789012:workspace/ws-1",
+    "ServiceEndpoints": "false",
+    "SubnetIds": "subnet-0a,subnet-0b",
+    "TemporalEndpointService": "com.amazonaws.vpce.eu-central-1.vpce-svc-0a1b",
+    "VpcId": "vpc-0a1b",
+}
+# Each resource of the templates is in one of these deployments.
+VARIANTS = [
+    EVERYTHING | network | {"Stage": stage, "Rollout": rollout}
+    for stage in STAGES
+    for rollout in ("AllAtOnce", "Canary10Percent5Minutes")
+    for network in ({}, EXISTING_VPC)
+]
 
 
 @functools.cache
@@ -38,10 +78,19 @@ def main_template(region="eu-central-1", **parameters):
     return Template(document("template.yaml"), REQUIRED | parameters, region)
 
 
+@functools.cache
 def transformed_template(**parameters):
     """Returns template.yaml after SAM's transform, as CloudFormation deploys it."""
     values = REQUIRED | parameters
     return Template(transform(document("template.yaml"), values), values)
+
+
+def deployment(**parameters):
+    """Returns all templates of a deployment after SAM's transform, by their paths."""
+    main = transformed_template(**parameters)
+    stacks = main.of_type("AWS::CloudFormation::Stack").values()
+    nested = {stack["TemplateURL"]: Template(document(stack["TemplateURL"]), stack["Parameters"]) for stack in stacks}
+    return {"template.yaml": main} | nested
 
 
 def nested_template(name, main=None, **parameters):

@@ -4,34 +4,39 @@ import tomllib
 import unittest
 
 from cloudformation import Template
-from templates import FILES, PROJECT, document, main_template, read
+from templates import FILES, PROJECT, VARIANTS, deployment, document, main_template, read
 
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-# Each resource exists with these.
-ALL = {"DatabaseProxy": "true", "FlowLogs": "true"}
 
 
 def templates(**parameters):
-    """Returns all templates of a deployment, with their names."""
-    main = main_template(**ALL, **parameters)
-    found = {"template.yaml": main}
-    for stack in main.of_type("AWS::CloudFormation::Stack").values():
-        found[stack["TemplateURL"]] = Template(document(stack["TemplateURL"]), stack["Parameters"])
+    """Yields the path and the content of all templates, for each variant of a deployment."""
+    for variant in VARIANTS:
+        yield from deployment(**variant, **parameters).items()
     boundary = parameters.get("PermissionsBoundaryArn", "")
-    found["infrastructure/account.yaml"] = Template(document("infrastructure/account.yaml"), {"PermissionsBoundaryArn": boundary})
-    return found
+    yield "infrastructure/account.yaml", Template(document("infrastructure/account.yaml"), {"PermissionsBoundaryArn": boundary})
 
 
 def resources(resource_type, **parameters):
-    for name, template in templates(**parameters).items():
+    for number, (name, template) in enumerate(templates(**parameters)):
         for resource, properties in template.of_type(resource_type).items():
-            yield f"{name} {resource}", properties
+            yield f"{name} ({number}) {resource}", properties
+
+
+class Variants(unittest.TestCase):
+    def test_variants_can_be_deployed(self):
+        self.assertEqual([main_template(**each).violated_rules() for each in VARIANTS], [[] for _ in VARIANTS])
+
+    def test_variants_have_every_resource(self):
+        # SAM renames some resources of template.yaml.
+        every = [*templates(), *(("template.yaml", main_template(**each)) for each in VARIANTS)]
+        found = {(name, resource) for name, template in every for resource in template.resources if template.exists(resource)}
+        expected = {(name, resource) for name in FILES for resource in document(name)["Resources"]}
+        self.assertEqual(expected - found, set())
 
 
 class Boundary(unittest.TestCase):
-    def test_every_template_is_examined(self):
-        self.assertEqual(set(templates()), set(FILES))
 
     def test_every_role_has_the_boundary(self):
         roles = dict(resources("AWS::IAM::Role", PermissionsBoundaryArn=BOUNDARY))
@@ -43,8 +48,9 @@ class Boundary(unittest.TestCase):
 
     def test_no_role_is_made_by_the_transform(self):
         # Such a role would have no boundary.
-        for name, function in main_template().of_type("AWS::Serverless::Function").items():
-            self.assertIn("Role", function, name)
+        for variant in VARIANTS:
+            roles = set(deployment(**variant)["template.yaml"].of_type("AWS::IAM::Role"))
+            self.assertEqual(roles, set(main_template(**variant).of_type("AWS::IAM::Role")))
 
 
 class LogsKey(unittest.TestCase):
@@ -70,6 +76,6 @@ class Tags(unittest.TestCase):
 
     def test_service_passes_tags_to_its_tasks(self):
         services = dict(resources("AWS::ECS::Service"))
-        self.assertEqual(len(services), 1)
+        self.assertEqual(len(services), len(VARIANTS))
         for name, service in services.items():
             self.assertEqual(service["PropagateTags"], "SERVICE", name)

@@ -12,15 +12,11 @@ import pathlib
 import yaml
 
 from cloudformation import Template
-from pipeline_actions import ACTIONS
+from pipeline_actions import ACTIONS, MANAGED_POLICIES, READ_BY_CHANGES
 from stubs import run
-from templates import PROJECT, STAGES, document, main_template, nested_template, read, transformed_template
+from templates import PROJECT, VARIANTS, deployment, document, read
 
-NESTED = ("vpc", "network", "database", "proxy", "worker")
-# The optional parts that have a role.
-OPTIONS = {"Stage": "prod", "FlowLogs": "true", "DatabaseProxy": "true"}
 PARAMETERS = {"Repository": "example/shop", "Environment": "prod", "StackName": "orderflow"}
-# Policies that are CloudFormation's or AWS's have no actions here.
 PIPELINE = PROJECT / "infrastructure/pipeline"
 
 
@@ -42,6 +38,15 @@ def actions(policies):
 
 def roles_of(template):
     return template.of_type("AWS::IAM::Role")
+
+
+def all_templates(**parameters):
+    """Returns all templates of all variants of a deployment."""
+    return [template for variant in VARIANTS for template in deployment(**variant, **parameters).values()]
+
+
+def all_types():
+    return {each["Type"] for template in all_templates() for each in template.resources.values()}
 
 
 class Roles(unittest.TestCase):
@@ -117,16 +122,18 @@ class Roles(unittest.TestCase):
 
     def test_execution_role_has_the_actions_of_each_type(self):
         allowed = actions(self.execution_policies())
-        types = set()
-        for stage in STAGES:
-            types |= {each["Type"] for each in transformed_template(Stage=stage).document["Resources"].values()}
-        for path in sorted((PROJECT / "infrastructure").glob("*.yaml")):
-            if path.name != "account.yaml":
-                types |= {each["Type"] for each in document(f"infrastructure/{path.name}")["Resources"].values()}
-        for name in sorted(types):
+        for name in sorted(all_types()):
             with self.subTest(name):
                 self.assertTrue(name in ACTIONS, f"{name}: add the type to pipeline_actions.py and its actions to role.yaml")
                 self.assertEqual(set(ACTIONS[name]) - allowed, set())
+
+    def test_no_type_is_left_over(self):
+        self.assertEqual(set(ACTIONS) - all_types(), set())
+
+    def test_drift_role_can_read_each_type(self):
+        allowed = actions(role_template().properties("DriftRole")["Policies"]) | actions([role_template().properties("ReadStacks")])
+        needed = {action for each in ACTIONS.values() for action in each if re.match(r"[a-z0-9-]+:(Describe|Get|List|View)", action)}
+        self.assertEqual(needed - READ_BY_CHANGES - allowed, set())
 
     def test_new_roles_need_the_boundary(self):
         for policy in self.execution_policies():
@@ -138,30 +145,27 @@ class Roles(unittest.TestCase):
 
     def test_boundary_has_the_rights_of_every_role(self):
         allowed = actions([role_template().properties("Boundary")])
-        main = main_template(**OPTIONS)
-        templates = [main, *(nested_template(name, main) for name in NESTED)]
         needed = set()
-        for template in templates:
+        for template in all_templates():
             policies = [policy for role in roles_of(template).values() for policy in role.get("Policies", [])]
             needed |= actions(policies) | actions(template.of_type("AWS::IAM::ManagedPolicy").values())
         self.assertGreater(len(needed), 15)
         self.assertEqual(needed - allowed, set())
 
-    def test_every_role_of_the_stack_has_the_boundary(self):
-        arn = "arn:aws:iam::123456789012:policy/pipeline/boundary"
-        for value, expected in ((arn, arn), ("", None)):
-            main = main_template(**OPTIONS, PermissionsBoundaryArn=value)
-            transformed = transformed_template(**OPTIONS, PermissionsBoundaryArn=value)
-            for template in (transformed, *(nested_template(name, main) for name in NESTED)):
-                for name, properties in roles_of(template).items():
-                    self.assertEqual(properties.get("PermissionsBoundary"), expected, name)
+    def test_boundary_has_the_rights_of_the_managed_policies(self):
+        allowed = actions([role_template().properties("Boundary")])
+        attached = {arn for template in all_templates() for role in roles_of(template).values() for arn in role.get("ManagedPolicyArns", [])}
+        names = {arn.removeprefix("arn:aws:iam::aws:policy/") for arn in attached if arn.startswith("arn:aws:iam::aws:")}
+        # Those of the templates are references.
+        self.assertEqual(names, set(MANAGED_POLICIES))
+        for name in names:
+            self.assertEqual(set(MANAGED_POLICIES[name]) - allowed, set(), name)
 
     def test_roles_are_passed_to_the_services_that_assume_them(self):
         [statement] = [each for each in statements(role_template().properties("ExecutionRoles")) if each["Action"] == "iam:PassRole"]
         passed = set(statement["Condition"]["StringEquals"]["iam:PassedToService"])
-        main = main_template(**OPTIONS)
         assumed = set()
-        for template in (main, *(nested_template(name, main) for name in NESTED)):
+        for template in all_templates():
             for role in roles_of(template).values():
                 for each in role["AssumeRolePolicyDocument"]["Statement"]:
                     assumed.add(each["Principal"]["Service"])

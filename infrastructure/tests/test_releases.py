@@ -4,7 +4,7 @@ import re
 import unittest
 
 from cloudformation import dependencies
-from templates import alarms, document, main_template, nested_template, read, transformed_template
+from templates import EVERYTHING, STAGES, alarms, document, main_template, nested_template, read, transformed_template
 
 FUNCTIONS = ("Start", "Signal", "Query", "Events", "Webhook", "Web")
 ROLLOUTS = document("template.yaml")["Parameters"]["Rollout"]["AllowedValues"]
@@ -91,6 +91,16 @@ class Rollout(unittest.TestCase):
                 policy = template.resources[f"{name}FunctionAliaslive"]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
                 self.assertEqual(policy["DeploymentGroupName"], {"Ref": f"{name}FunctionDeploymentGroup"})
 
+    def test_rollouts_have_the_role_of_the_template(self):
+        # The role that SAM would create has no boundary.
+        for stage in STAGES:
+            for rollout in ROLLOUTS:
+                template = transformed_template(**EVERYTHING, Stage=stage, Rollout=rollout)
+                self.assertNotIn("CodeDeployServiceRole", template.resources)
+                self.assertEqual(template.exists("RolloutRole"), rollout != "AllAtOnce")
+                for group in template.of_type("AWS::CodeDeploy::DeploymentGroup").values():
+                    self.assertEqual(group["ServiceRoleArn"], "RolloutRole.Arn")
+
     def test_alarms_exist_before_the_deployment(self):
         template, groups = self.groups(GUARDED)
         every = dependencies(template)
@@ -150,7 +160,7 @@ class Limits(unittest.TestCase):
     """The quotas of CloudFormation for one template."""
 
     def test_largest_template_is_within_the_quotas(self):
-        template = transformed_template(Rollout=GUARDED)
+        template = transformed_template(**EVERYTHING, Rollout=GUARDED)
         self.assertLessEqual(len(template.document["Parameters"]), 200)
         self.assertLessEqual(len(template.resources), 500)
         for name in ("template.yaml", "infrastructure/watch.yaml", "infrastructure/worker.yaml"):
