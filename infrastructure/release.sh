@@ -136,19 +136,28 @@ release_id() {
     printf '%s\n' "$@" | sha256sum | cut -c 1-64
 }
 
+# All parameters of a deployment, in the array `overrides`.
+set_overrides() {
+    mapfile -t overrides < <(quote "${parameters[@]}" "$@" "ImageTag=$tag")
+    overrides+=("ReleaseId=\"$(release_id "${overrides[@]}")\"")
+}
+
 deploy() {
-    local quoted
-    mapfile -t quoted < <(quote "${parameters[@]}" "$@" "ImageTag=$tag")
+    set_overrides "$@"
     sam deploy --config-file "$PWD/samconfig.toml" --config-env "$configuration" --template-file "$built/template.yaml" \
-        "${options[@]}" --parameter-overrides "${quoted[@]}" "ReleaseId=\"$(release_id "${quoted[@]}")\""
+        "${options[@]}" --parameter-overrides "${overrides[@]}"
 }
 options=()
 [ "$confirm" = yes ] || options+=(--no-confirm-changeset)
 [ -z "${CLOUDFORMATION_ROLE:-}" ] || options+=(--role-arn "$CLOUDFORMATION_ROLE")
 
+# The first deployment must be able to delete the database if it fails, so the database is protected afterwards.
+protect=()
+[ "$stage" = dev ] || protect=(ProtectDatabase=true)
+
 if [ "$does_review" = yes ]; then
-    mapfile -t quoted < <(quote "${parameters[@]}" "$@" "ImageTag=$tag")
-    python3 infrastructure/pipeline/review.py "$stack" "$built/template.yaml" "${quoted[@]}" "ReleaseId=\"$(release_id "${quoted[@]}")\"" >&3
+    set_overrides "$@" "${protect[@]}"
+    python3 infrastructure/pipeline/review.py "$stack" "$built/template.yaml" "${overrides[@]}" >&3
     exit
 fi
 
@@ -158,9 +167,6 @@ case $status in
     ROLLBACK_COMPLETE | ROLLBACK_FAILED | CREATE_FAILED) fail "stack $stack: $status; follow docs/runbook.md, \"The first deployment failed\"" ;;
     *) exists=yes ;;
 esac
-# The first deployment must be able to delete the database if it fails, so the database is protected afterwards.
-protect=()
-[ "$stage" = dev ] || protect=(ProtectDatabase=true)
 step "deployment of $stack ($status)"
 if [ "$exists" = yes ]; then
     deploy "$@" "${protect[@]}"

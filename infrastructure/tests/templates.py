@@ -26,7 +26,7 @@ REQUIRED = {
     "PaymentProvider": "stripe",
     "AlarmTopicArn": TOPIC,
 }
-# Every optional part. EXISTING_VPC has the alternatives: an existing VPC without endpoints, and the other collector.
+# Every optional part. EXISTING_VPC and NO_BACKEND have the alternatives.
 EVERYTHING = {
     "AdyenKeySecretArn": SECRET,
     "AdyenMerchantAccount": "Shop",
@@ -59,6 +59,13 @@ EXISTING_VPC = {
     "TemporalEndpointService": "com.amazonaws.vpce.eu-central-1.vpce-svc-0a1b",
     "VpcId": "vpc-0a1b",
 }
+NO_BACKEND = {
+    "BackupKeyArn": "",
+    "DatabaseKeyArn": "",
+    "DatabaseProxy": "false",
+    "DatabaseUrlSecretArn": SECRET,
+    "DeployBackend": "false",
+}
 # Each resource of the templates is in one of these deployments.
 VARIANTS = [
     EVERYTHING | network | {"Stage": stage, "Rollout": rollout}
@@ -66,6 +73,7 @@ VARIANTS = [
     for rollout in ("AllAtOnce", "Canary10Percent5Minutes")
     for network in ({}, EXISTING_VPC)
 ]
+VARIANTS.append(EVERYTHING | EXISTING_VPC | NO_BACKEND)
 
 
 @functools.cache

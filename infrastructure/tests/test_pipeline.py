@@ -14,7 +14,7 @@ import yaml
 from cloudformation import Template
 from pipeline_actions import ACTIONS, MANAGED_POLICIES, READ_BY_CHANGES
 from stubs import run
-from templates import PROJECT, VARIANTS, deployment, document, read
+from templates import FILES, PROJECT, STAGES, VARIANTS, deployment, document, read
 
 PARAMETERS = {"Repository": "example/shop", "Environment": "prod", "StackName": "orderflow"}
 PIPELINE = PROJECT / "infrastructure/pipeline"
@@ -126,6 +126,12 @@ class Roles(unittest.TestCase):
             with self.subTest(name):
                 self.assertTrue(name in ACTIONS, f"{name}: add the type to pipeline_actions.py and its actions to role.yaml")
                 self.assertEqual(set(ACTIONS[name]) - allowed, set())
+
+    def test_cloudformation_reads_no_secret(self):
+        # A reference to the value of a secret would need more rights.
+        for name in FILES:
+            self.assertNotIn("{{resolve:", read(name), name)
+        self.assertEqual(actions(self.execution_policies()) & {"secretsmanager:GetSecretValue", "kms:Decrypt"}, set())
 
     def test_no_type_is_left_over(self):
         self.assertEqual(set(ACTIONS) - all_types(), set())
@@ -363,7 +369,7 @@ class Scripts(unittest.TestCase):
             ("OutputKey=='Database'", "instance", 0),
             ("StackStatus", "UPDATE_COMPLETE", 0),
             ("describe-task-definition", f"registry/orderflow-worker:{tag}", 0),
-            ("get-function-configuration", f"{tag}/1", 0),
+            ("get-function-configuration", tag, 0),
         ]
         programs = ("aws", "docker", "sam", "git", "gh", "rustup")
         return run(str(self.project / "infrastructure/pipeline" / name), arguments, responses, programs)
@@ -391,6 +397,17 @@ class Scripts(unittest.TestCase):
                 self.write(f"infrastructure/{name}", "exit 3")
                 self.assertEqual(self.run_job("deploy.sh", "dev").status, 3)
                 self.write(f"infrastructure/{name}", "exit 0")
+
+    def test_review_has_the_parameters_of_the_release(self):
+        # Another ReleaseId would show versions of functions that the release does not publish.
+        (self.project / "infrastructure/pipeline/review.py").write_text("import sys\nprint(*sys.argv[3:], sep='\\n')\n")
+        self.run_job("build.sh")
+        for stage in STAGES:
+            [call] = self.run_job("deploy.sh", stage).calls_of("sam", "deploy")
+            self.assertEqual(self.run_job("comment.sh", stage, "42").status, 0)
+            reviewed = (self.project / ".aws-sam/review.md").read_text().splitlines()
+            self.assertEqual(reviewed, call[call.index("--parameter-overrides") + 1 :])
+            self.assertRegex(reviewed[-1], '^ReleaseId="[0-9a-f]{64}"$')
 
     def test_review_is_a_comment_without_other_output(self):
         missing = [("cloudformation describe-stacks --stack-name orderflow --output", "", 255)]

@@ -81,7 +81,7 @@ class Release(unittest.TestCase):
         return parameters["ReleaseId"]
 
     def test_release_id_differs_for_each_stage_and_set_of_parameters(self):
-        calls = [("dev",), ("prod",), ("dev", "SecretsVersion=2"), ("dev", "SecretsVersion=3"), ("dev", "GatewayApiKeys=required")]
+        calls = [("dev",), ("prod",), ("dev", "CallsPerSecond=2"), ("dev", "CallsPerSecond=3"), ("dev", "GatewayApiKeys=required")]
         ids = [self.release_id(*call) for call in calls]
         self.assertEqual(len(set(ids)), len(calls))
         for each in ids:
