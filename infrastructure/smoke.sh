@@ -54,7 +54,7 @@ printf '%s\n' "${headers[@]}" >"$folder/headers"
 
 request GET /health
 [ "$status" = 200 ] && [ "$(field .status)" = ok ] ||
-    fail health "status $status $(field .detail)" "read the log of the function query, and run: orderflow check"
+    fail health "status $status $(field .detail)" "read the log of the function start, and run: orderflow check"
 ok health "$url"
 
 request GET /openapi.json
