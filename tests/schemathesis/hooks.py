@@ -31,6 +31,11 @@ FIELD_ERRORS = (
     "must be at most 999999999999999 minor units",
     # The sum of all line items.
     "the total must be ",
+    # Names of countries and hosts.
+    "must be a country of ISO 3166",
+    "must be an e-mail address",
+    # A blank value of a field that may have another name.
+    "must not be blank",
     # A cursor is opaque.
     "must be the cursor of a previous page's Link header",
 )

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::{Fields, Request, schema};
-use domain::AddressChange;
+use crate::{Fields, Request, Rules, schema};
+use domain::{AddressChange, AddressField, country_code};
 
 /// The field names of an order's address.
 pub(crate) const ADDRESS_NAMES: [&str; 2] = ["shipping_address", "address"];
@@ -11,6 +11,8 @@ const POSTAL_CODE_NAMES: [&str; 3] = ["postal_code", "zip_code", "zip"];
 const MAX_STREET_LENGTH: usize = 200;
 const MAX_PLACE_LENGTH: usize = 100;
 const MAX_POSTAL_CODE_LENGTH: usize = 20;
+const MAX_PERSON_LENGTH: usize = 200;
+const MAX_PHONE_LENGTH: usize = 50;
 
 impl Request for AddressChange {
     const TEXT_FIELD: Option<&'static str> = Some("street");
@@ -25,7 +27,9 @@ impl Request for AddressChange {
     fn schema() -> Value {
         let address = schema::nullable(Self::object_schema());
         let names = [("address", address.clone()), ("shipping_address", address)];
-        let nested = schema::requiring(schema::object(names.into()), &[&ADDRESS_NAMES]);
+        let mut nested = schema::object(names.into());
+        nested["properties"]["replace"] = json!({"type": ["boolean", "null"]});
+        let nested = schema::requiring(nested, &[&ADDRESS_NAMES]);
         let street = schema::not_null(schema::filled_text(MAX_STREET_LENGTH));
         json!({"anyOf": [Self::object_schema(), nested, street]})
     }
@@ -33,30 +37,102 @@ impl Request for AddressChange {
 
 fn read_fields(fields: &mut Fields<'_, '_>) -> AddressChange {
     AddressChange {
-        street: fields.take_filled_text("street", MAX_STREET_LENGTH),
+        name: fields.take_text(&["name"], MAX_PERSON_LENGTH),
+        company: fields.take_text(&["company"], MAX_PERSON_LENGTH),
+        street: read_street(fields, &["street"]),
+        street2: fields.take_text(&["street2"], MAX_STREET_LENGTH),
         city: fields.take_text(&["city"], MAX_PLACE_LENGTH),
         state: fields.take_text(&["state"], MAX_PLACE_LENGTH),
         postal_code: fields.take_text(&POSTAL_CODE_NAMES, MAX_POSTAL_CODE_LENGTH),
-        country: fields.take_text(&["country"], MAX_PLACE_LENGTH),
+        country: read_country(fields, "country"),
+        phone: fields.take_text(&["phone"], MAX_PHONE_LENGTH),
+        ..AddressChange::default()
     }
 }
 
-/// Reads an address update: the fields of the address, or `{"address": {…}}`.
+fn read_street(fields: &mut Fields<'_, '_>, names: &[&str]) -> Option<String> {
+    let name = fields.sent_name(names);
+    if fields.rules() == Rules::Current && fields.has_line_break(name) {
+        let detail = format!(
+            "must be one line of at most {MAX_STREET_LENGTH} characters; send the second line as street2"
+        );
+        fields.reject(name, detail);
+        fields.drop_fields(names);
+        return None;
+    }
+    match names {
+        [name] => fields.take_filled_text(name, MAX_STREET_LENGTH),
+        names => fields.take_text(names, MAX_STREET_LENGTH),
+    }
+}
+
+/// Reads a country in any spelling, as its alpha-2 code.
+fn read_country(fields: &mut Fields<'_, '_>, name: &str) -> Option<String> {
+    match fields.rules() {
+        Rules::Current => fields.take_parsed_by(&[name], |text| {
+            country_code(text)
+                .map(str::to_owned)
+                .ok_or("must be a country of ISO 3166, such as US, USA or United States")
+        }),
+        Rules::Earlier => fields.take_text(&[name], MAX_PLACE_LENGTH),
+    }
+}
+
+/// Returns the fields to clear. A caller sends `null` or a blank text; the function `signal` lists
+/// them for the workflow, for which `null` has always meant an omitted field.
+fn read_cleared(fields: &mut Fields<'_, '_>) -> Vec<AddressField> {
+    match fields.rules() {
+        Rules::Earlier => fields.take_json("clear").unwrap_or_default(),
+        Rules::Current => AddressField::ALL
+            .into_iter()
+            .filter(|field| fields.is_emptied(names_of(*field)))
+            .collect(),
+    }
+}
+
+fn names_of(field: AddressField) -> &'static [&'static str] {
+    match field {
+        AddressField::Name => &["name"],
+        AddressField::Company => &["company"],
+        AddressField::Street2 => &["street2"],
+        AddressField::City => &["city"],
+        AddressField::State => &["state"],
+        AddressField::PostalCode => &POSTAL_CODE_NAMES,
+        AddressField::Country => &["country"],
+        AddressField::Phone => &["phone"],
+    }
+}
+
+/// Reads an address update: the fields of the address, or `{"address": {…}}`. `replace` is beside
+/// them.
 fn read_change(fields: &mut Fields<'_, '_>) -> Option<AddressChange> {
+    let replace = fields.take_flag(&["replace"]).unwrap_or_default();
+    let read = |fields: &mut Fields<'_, '_>| {
+        let clear = read_cleared(fields);
+        Some(AddressChange {
+            clear,
+            replace,
+            ..read_fields(fields)
+        })
+    };
     let (place, change) = if fields.starts_with(&ADDRESS_NAMES, '{') {
         let place = fields.sent_name(&ADDRESS_NAMES);
-        (
-            place,
-            fields.take_object(&ADDRESS_NAMES, |address| Some(read_fields(address)))?,
-        )
+        (place, fields.take_object(&ADDRESS_NAMES, read)?)
     } else {
-        ("", read_fields(fields))
+        ("", read(fields)?)
     };
-    if change == AddressChange::default() && !fields.has_errors() {
+    let nothing = AddressChange {
+        replace,
+        ..AddressChange::default()
+    };
+    if change == nothing && !fields.has_errors() {
         fields.reject(
             place,
-            "must name at least one of street, city, state, postal_code, country",
+            "must name at least one of name, company, street, street2, city, state, postal_code, country, phone",
         );
+    }
+    if replace && change.street.is_none() && !fields.has_errors() {
+        fields.reject(place, "must name a street, because replace is true");
     }
     Some(change)
 }
@@ -69,48 +145,51 @@ pub(crate) fn read_order_address(fields: &mut Fields<'_, '_>) -> AddressChange {
             .unwrap_or_default();
     }
     AddressChange {
-        street: fields.take_text(&ADDRESS_NAMES, MAX_STREET_LENGTH),
+        street: read_street(fields, &ADDRESS_NAMES),
+        street2: fields.take_text(&["shipping_street2"], MAX_STREET_LENGTH),
         city: fields.take_text(&["shipping_city"], MAX_PLACE_LENGTH),
         state: fields.take_text(&["shipping_state"], MAX_PLACE_LENGTH),
         postal_code: fields.take_text(
             &["shipping_postal_code", "shipping_zip_code", "shipping_zip"],
             MAX_POSTAL_CODE_LENGTH,
         ),
-        country: fields.take_text(&["shipping_country"], MAX_PLACE_LENGTH),
+        country: read_country(fields, "shipping_country"),
+        ..AddressChange::default()
     }
 }
 
-/// Requires that at least one field of the address has a value.
+/// Requires that at least one field of the address is named.
 fn with_any_field(mut object: Value) -> Value {
-    let fields = address_properties();
-    let lengths = fields.iter().map(|(name, field)| {
-        let longest = field["maxLength"]
-            .as_u64()
-            .and_then(|length| length.try_into().ok());
-        let filled = schema::filled_text(longest.unwrap_or(MAX_STREET_LENGTH));
-        // Without `type`: Redoc merges this schema with the field's own and refuses two lists of
-        // types, even equal ones.
-        let not_null = json!({
-            "not": {"type": "null"}, "minLength": filled["minLength"], "pattern": filled["pattern"],
-        });
-        (name, not_null)
-    });
-    object["anyOf"] = lengths
-        .map(|(name, field)| json!({"required": [name], "properties": {(*name): field}}))
+    let names = address_properties();
+    object["anyOf"] = names
+        .keys()
+        .map(|name| match *name {
+            // Without `type`: Redoc merges this schema with the field's own and refuses two lists of
+            // types, even equal ones.
+            "street" => {
+                json!({"required": [name], "properties": {(*name): {"not": {"type": "null"}}}})
+            }
+            _ => json!({"required": [name]}),
+        })
         .collect();
+    object["properties"]["replace"] = json!({"type": ["boolean", "null"]});
     object
 }
 
 fn address_properties() -> schema::Properties {
     let text = schema::text;
     [
+        ("name", text(MAX_PERSON_LENGTH)),
+        ("company", text(MAX_PERSON_LENGTH)),
         ("street", schema::filled_text(MAX_STREET_LENGTH)),
+        ("street2", text(MAX_STREET_LENGTH)),
         ("city", text(MAX_PLACE_LENGTH)),
         ("state", text(MAX_PLACE_LENGTH)),
         ("postal_code", text(MAX_POSTAL_CODE_LENGTH)),
         ("zip_code", text(MAX_POSTAL_CODE_LENGTH)),
         ("zip", text(MAX_POSTAL_CODE_LENGTH)),
         ("country", text(MAX_PLACE_LENGTH)),
+        ("phone", text(MAX_PHONE_LENGTH)),
     ]
     .into()
 }
@@ -128,6 +207,7 @@ pub(crate) fn order_address_properties(has_street: bool) -> schema::Properties {
     [
         ("shipping_address", address.clone()),
         ("address", address),
+        ("shipping_street2", text(MAX_STREET_LENGTH)),
         ("shipping_city", text(MAX_PLACE_LENGTH)),
         ("shipping_state", text(MAX_PLACE_LENGTH)),
         ("shipping_postal_code", text(MAX_POSTAL_CODE_LENGTH)),
@@ -182,6 +262,69 @@ mod tests {
                 .street,
             None
         );
+        assert_eq!(read(r#"{"street": null}"#), Err(vec![String::new()]));
+    }
+
+    #[test]
+    fn null_or_blank_clears_an_optional_field() {
+        let change = read(
+            r#"{"street": "18 Nathan Rd", "city": "Hong Kong", "country": "Hong Kong", "state": null, "zip": ""}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            change.clear,
+            [AddressField::State, AddressField::PostalCode]
+        );
+        assert_eq!(change.country.as_deref(), Some("HK"));
+        let only = read(r#"{"address": {"state": null}}"#).unwrap();
+        assert_eq!(only.clear, [AddressField::State]);
+        let both = read(r#"{"zip": null, "postal_code": "94102"}"#).unwrap();
+        assert_eq!(
+            (both.clear, both.postal_code.as_deref()),
+            (vec![], Some("94102"))
+        );
+    }
+
+    #[test]
+    fn message_lists_what_it_clears() {
+        let change = read(r#"{"street": "1 A", "state": null, "replace": true}"#).unwrap();
+        let message = serde_json::to_string(&change).unwrap();
+        assert_eq!(
+            AddressChange::parse_with(&message, Rules::Earlier),
+            Ok(change)
+        );
+        // `null` has always meant an omitted field in messages.
+        let omitted =
+            AddressChange::parse_with(r#"{"street": "1 A", "state": null}"#, Rules::Earlier);
+        assert_eq!(omitted.unwrap().clear, []);
+    }
+
+    #[test]
+    fn replacement_must_name_a_street() {
+        assert_eq!(
+            read(r#"{"replace": true, "city": "Anytown"}"#),
+            Err(vec![String::new()])
+        );
+        assert_eq!(
+            read(r#"{"replace": true, "address": {"city": "Anytown"}}"#),
+            Err(vec!["/address".to_owned()])
+        );
+        assert!(
+            read(r#"{"replace": true, "address": {"street": "1 A"}}"#)
+                .unwrap()
+                .replace
+        );
+    }
+
+    #[test]
+    fn second_line_belongs_into_street2() {
+        let error = AddressChange::parse(r#"{"street": "12 Rue\nBâtiment B"}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "is not valid: /street must be one line of at most 200 characters; send the second line as street2"
+        );
+        let change = read(r#"{"street": "12 Rue", "street2": "Bâtiment B"}"#).unwrap();
+        assert_eq!(change.street2.as_deref(), Some("Bâtiment B"));
     }
 
     #[test]

@@ -9,11 +9,12 @@ use std::{
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{self, MapAccess},
+    de::{self, DeserializeOwned, MapAccess},
 };
 use serde_json::value::RawValue;
 
-use domain::Decimal;
+use crate::number::number_text;
+use domain::{Currency, Decimal, Email, has_visible_character, overrides_direction};
 
 /// A syntax error in a JSON text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,16 +50,34 @@ const MAX_ERRORS: usize = 1_000;
 /// The number of characters of a field's name that a pointer shows.
 const MAX_NAME_LENGTH: usize = 100;
 
+/// The rules that the values of a document must meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// The rules for the documents of callers.
+    Current,
+    /// The rules of earlier releases. A message or a document in a history is read with them:
+    /// otherwise, its replay could refuse what the order has accepted, or the other way round.
+    Earlier,
+}
+
 /// A JSON text with valid syntax.
 #[derive(Debug)]
-pub struct Document<'a>(&'a RawValue);
+pub struct Document<'a> {
+    value: &'a RawValue,
+    rules: Rules,
+}
 
 impl<'a> Document<'a> {
-    /// Parses any JSON text. An empty or blank text counts as an empty object.
+    /// Parses the document of a caller. An empty or blank text counts as an empty object.
     pub fn parse(text: &'a str) -> Result<Self, DocumentError> {
+        Self::parse_with(text, Rules::Current)
+    }
+
+    /// Parses any JSON text, whose values must meet `rules`.
+    pub fn parse_with(text: &'a str, rules: Rules) -> Result<Self, DocumentError> {
         let text = if text.trim().is_empty() { "{}" } else { text };
         serde_json::from_str(text)
-            .map(Self)
+            .map(|value| Self { value, rules })
             .map_err(|error| DocumentError {
                 message: error
                     .to_string()
@@ -82,11 +101,13 @@ impl<'a> Document<'a> {
         read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>,
     ) -> Result<T, InvalidFields> {
         let mut errors = Vec::new();
-        let value = Fields::open(self.0, String::new(), &mut errors).and_then(|mut fields| {
-            let value = read(&mut fields);
-            fields.close();
-            value
-        });
+        let value = Fields::open(self.value, self.rules, String::new(), &mut errors).and_then(
+            |mut fields| {
+                let value = read(&mut fields);
+                fields.close();
+                value
+            },
+        );
         let more = errors.len().saturating_sub(MAX_ERRORS);
         if more > 0 {
             errors.truncate(MAX_ERRORS);
@@ -142,6 +163,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 /// The unread fields of one object. Each field is read once; fields that remain at the end are
 /// unknown and rejected.
 pub struct Fields<'a, 'e> {
+    rules: Rules,
     pointer: String,
     left: BTreeMap<String, &'a RawValue>,
     errors: &'e mut Vec<FieldError>,
@@ -150,6 +172,7 @@ pub struct Fields<'a, 'e> {
 impl<'a> Fields<'a, '_> {
     fn open<'e>(
         raw: &'a RawValue,
+        rules: Rules,
         pointer: String,
         errors: &'e mut Vec<FieldError>,
     ) -> Option<Fields<'a, 'e>> {
@@ -178,6 +201,7 @@ impl<'a> Fields<'a, '_> {
             });
         }
         Some(Fields {
+            rules,
             pointer,
             left,
             errors,
@@ -203,7 +227,7 @@ impl<'a> Fields<'a, '_> {
     fn take_one(
         &mut self,
         names: &[&str],
-        same: fn(&RawValue, &RawValue) -> bool,
+        same: impl Fn(&RawValue, &RawValue) -> bool,
     ) -> Option<(String, &'a RawValue)> {
         let mut found: Option<(String, &'a RawValue)> = None;
         for name in names {
@@ -256,14 +280,29 @@ impl<'a> Fields<'a, '_> {
         self.left.get(name).is_some_and(|raw| raw.get() != "null")
     }
 
-    /// Reports the first of these fields as missing if the object has none of them.
+    /// Reports the first of these fields as missing if the object has none of them, and a blank one as
+    /// blank.
     pub fn require_any(&mut self, names: &[&str]) {
-        if let Some(first) = names
-            .first()
-            .filter(|_| !names.iter().any(|name| self.has(name)))
-        {
-            self.reject(first, "is required");
+        let named = self.sent_name(names);
+        if !self.has(named) {
+            self.reject(named, "is required");
+        } else if self.is_blank(named) && !names.iter().any(|name| self.is_filled(name)) {
+            self.reject(named, "must not be blank");
         }
+    }
+
+    fn is_filled(&self, name: &str) -> bool {
+        self.has(name) && !self.is_blank(name)
+    }
+
+    /// Returns whether this field is a text without a visible character.
+    fn is_blank(&self, name: &str) -> bool {
+        let text = self
+            .left
+            .get(name)
+            .map(|raw| serde_json::from_str::<String>(raw.get()));
+        self.rules == Rules::Current
+            && matches!(text, Some(Ok(text)) if !has_visible_character(text.trim()))
     }
 
     /// Returns the name that the document uses for a field, or the first name if the field is
@@ -282,7 +321,13 @@ impl<'a> Fields<'a, '_> {
             .any(|raw| raw.get().starts_with(first))
     }
 
-    /// Takes a text of at most `longest` characters and trims it. A blank text counts as absent.
+    /// The rules that the values must meet.
+    pub(crate) fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// Takes a text of at most `longest` characters and trims it. A text without a visible character
+    /// counts as absent.
     pub fn take_text(&mut self, names: &[&str], longest: usize) -> Option<String> {
         let (pointer, raw) = self.take(names)?;
         let text = self.string(&pointer, raw)?;
@@ -294,14 +339,27 @@ impl<'a> Fields<'a, '_> {
             });
             return None;
         }
-        if text.chars().any(char::is_control) {
+        let refused = if text.contains(['\n', '\r']) && self.rules == Rules::Current {
+            Some("must be one line")
+        } else if text.chars().any(char::is_control) {
+            Some("must not contain control characters")
+        } else if self.rules == Rules::Current && overrides_direction(text) {
+            Some("must not contain characters that change the direction of the text")
+        } else {
+            None
+        };
+        if let Some(detail) = refused {
             self.errors.push(FieldError {
                 pointer,
-                detail: "must not contain control characters".to_owned(),
+                detail: detail.to_owned(),
             });
             return None;
         }
-        (!text.is_empty()).then(|| text.to_owned())
+        let is_blank = match self.rules {
+            Rules::Current => !has_visible_character(text),
+            Rules::Earlier => text.is_empty(),
+        };
+        (!is_blank).then(|| text.to_owned())
     }
 
     /// Takes a text that must not be blank if it is present.
@@ -314,11 +372,46 @@ impl<'a> Fields<'a, '_> {
         text
     }
 
-    /// Takes a text that parses as `T`.
+    /// Takes a text that parses as `T`, without the white space around it. A blank text counts as
+    /// absent.
     pub fn take_parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
+        self.take_parsed_by(names, T::from_str)
+    }
+
+    /// Takes a text as [`Fields::take_parsed`] does, and parses it with `parse`.
+    pub(crate) fn take_parsed_by<T, E: std::fmt::Display>(
+        &mut self,
+        names: &[&str],
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let (pointer, raw) = self.take(names)?;
         let text = self.string(&pointer, raw)?;
-        self.accept(pointer, &text)
+        let text = match self.rules {
+            Rules::Current => text.trim(),
+            Rules::Earlier => text.as_str(),
+        };
+        if self.rules == Rules::Current && !has_visible_character(text) {
+            return None;
+        }
+        self.accept(pointer, parse(text))
+    }
+
+    /// Takes a currency code.
+    pub fn take_currency(&mut self, names: &[&str]) -> Option<Currency> {
+        match self.rules {
+            Rules::Current => self.take_parsed_by(names, Currency::parse_any_case),
+            Rules::Earlier => self.take_parsed_by(names, Currency::parse),
+        }
+    }
+
+    /// Takes an e-mail address.
+    pub(crate) fn take_email(&mut self, names: &[&str]) -> Option<String> {
+        match self.rules {
+            Rules::Current => self
+                .take_parsed_by(names, Email::parse)
+                .map(|email| email.as_str().to_owned()),
+            Rules::Earlier => self.take_text(names, Email::MAX_LENGTH),
+        }
     }
 
     fn string(&mut self, pointer: &str, raw: &RawValue) -> Option<String> {
@@ -340,31 +433,69 @@ impl<'a> Fields<'a, '_> {
 
     /// Takes a number, or a string with a number, and parses its exact text as `T`.
     pub fn take_number<T: FromStr<Err: std::fmt::Display>>(&mut self, names: &[&str]) -> Option<T> {
+        let rules = self.rules;
         // `1` and `"1.00"` are equal.
         let same = |one: &RawValue, other: &RawValue| match (
-            digits(one).parse::<Decimal>(),
-            digits(other).parse(),
+            number_text(one, rules).parse::<Decimal>(),
+            number_text(other, rules).parse(),
         ) {
             (Ok(one), Ok(other)) => one == other,
             _ => one.get() == other.get(),
         };
         let (pointer, raw) = self.take_one(names, same)?;
-        self.accept(pointer, &digits(raw))
+        let text = number_text(raw, self.rules);
+        if text.is_empty() && self.rules == Rules::Current {
+            return None;
+        }
+        self.accept(pointer, text.parse())
     }
 
-    fn accept<T: FromStr<Err: std::fmt::Display>>(
+    fn accept<T, E: std::fmt::Display>(
         &mut self,
         pointer: String,
-        text: &str,
+        value: Result<T, E>,
     ) -> Option<T> {
-        text.parse()
-            .map_err(|error: T::Err| {
+        value
+            .map_err(|error| {
                 self.errors.push(FieldError {
                     pointer,
                     detail: error.to_string(),
                 })
             })
             .ok()
+    }
+
+    /// Takes `true` or `false`.
+    pub fn take_flag(&mut self, names: &[&str]) -> Option<bool> {
+        let (pointer, raw) = self.take(names)?;
+        let flag = serde_json::from_str(raw.get()).map_err(|_| "must be true or false");
+        self.accept(pointer, flag)
+    }
+
+    /// Takes a value that only programs of this release write.
+    pub(crate) fn take_json<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let (pointer, raw) = self.take(&[name])?;
+        self.accept(pointer, serde_json::from_str(raw.get()))
+    }
+
+    /// Returns whether a field with one of these names is `null` or blank, and none has a value.
+    pub(crate) fn is_emptied(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.left.contains_key(*name))
+            && !names.iter().any(|name| self.is_filled(name))
+    }
+
+    /// Returns whether this field is a text of more than one line.
+    pub(crate) fn has_line_break(&self, name: &str) -> bool {
+        let text = self
+            .left
+            .get(name)
+            .map(|raw| serde_json::from_str::<String>(raw.get()));
+        matches!(text, Some(Ok(text)) if text.trim().contains(['\n', '\r']))
+    }
+
+    /// Takes fields without reading them.
+    pub(crate) fn drop_fields(&mut self, names: &[&str]) {
+        self.left.retain(|name, _| !names.contains(&name.as_str()));
     }
 
     /// Takes an object and reads it with `read`.
@@ -374,7 +505,7 @@ impl<'a> Fields<'a, '_> {
         read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>,
     ) -> Option<T> {
         let (pointer, raw) = self.take(names)?;
-        let mut fields = Fields::open(raw, pointer, self.errors)?;
+        let mut fields = Fields::open(raw, self.rules, pointer, self.errors)?;
         let value = read(&mut fields);
         fields.close();
         value
@@ -404,7 +535,8 @@ impl<'a> Fields<'a, '_> {
             return None;
         }
         let read_one = |(index, raw)| {
-            let mut fields = Fields::open(raw, format!("{pointer}/{index}"), self.errors)?;
+            let mut fields =
+                Fields::open(raw, self.rules, format!("{pointer}/{index}"), self.errors)?;
             let value = read(&mut fields);
             fields.close();
             value
@@ -419,11 +551,6 @@ impl<'a> Fields<'a, '_> {
     pub fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }
-}
-
-/// Returns the text of a number, or of a string that contains one.
-fn digits(raw: &RawValue) -> String {
-    serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
 /// Escapes a name for a JSON pointer (RFC 6901), shortens it and escapes control characters.
@@ -520,10 +647,12 @@ mod tests {
                 r#"{"name": "a\u0000b"}"#,
                 "/name must not contain control characters",
             ),
+            (r#"{"name": "a\nb"}"#, "/name must be one line"),
             (
-                r#"{"name": "a\nb"}"#,
-                "/name must not contain control characters",
+                r#"{"name": "a\u202eb"}"#,
+                "/name must not contain characters that change the direction of the text",
             ),
+            (r#"{"name": "\u200b"}"#, ""),
             (r#"{"a/b~c": 1}"#, "/a~1b~0c is not a known field"),
             (r#"{"a\u0000b": 1}"#, "/a\\u{0}b is not a known field"),
             (r#"{"inner": []}"#, "/inner must be an object"),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{Document, DocumentError, FieldError, InvalidFields, OrderRequest};
+use crate::{Document, DocumentError, FieldError, InvalidFields, OrderRequest, Rules};
 use domain::{Decimal, LineItem, Order, Sku};
 
 /// One line item, as in responses.
@@ -34,13 +34,26 @@ impl From<&LineItem> for LineItemView {
 ///
 /// Returns all missing and invalid fields.
 pub fn parse_order(text: &str) -> Result<Order, InvalidFields> {
+    parse(text, Rules::Current)
+}
+
+/// Reads the document of an order that an earlier release accepted, with the rules of that time.
+///
+/// # Errors
+///
+/// Returns all missing and invalid fields.
+pub fn parse_earlier_order(text: &str) -> Result<Order, InvalidFields> {
+    parse(text, Rules::Earlier)
+}
+
+fn parse(text: &str, rules: Rules) -> Result<Order, InvalidFields> {
     let not_json = |error: DocumentError| {
         InvalidFields(vec![FieldError {
             pointer: String::new(),
             detail: error.to_string(),
         }])
     };
-    Document::parse(text)
+    Document::parse_with(text, rules)
         .map_err(not_json)?
         .read_object(OrderRequest::from_fields)?
         .into_order()

@@ -66,7 +66,7 @@ impl Request for PaymentConfirmation {
             fields.reject("amount", "must be above zero");
         }
         let currency = fields
-            .take_parsed::<Currency>(&["currency"])
+            .take_currency(&["currency"])
             .map(|currency| currency.to_string());
         let payment_method = fields.take_text(&["payment_method"], MAX_METHOD_LENGTH);
         Some(Self {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{Document, DocumentError, Fields, InvalidFields, schema};
+use crate::{Document, DocumentError, Fields, InvalidFields, Rules, schema};
 use domain::parse_time;
 
 /// The reason why a body is not a valid request.
@@ -43,18 +43,29 @@ pub trait Request: Serialize + DeserializeOwned + 'static {
         }
     }
 
-    /// Reads an HTTP body or a Temporal payload. An empty body is an empty object.
+    /// Reads an HTTP body. An empty body is an empty object.
     ///
     /// # Errors
     ///
     /// Fails on a syntax error, or with all invalid fields.
     fn parse(text: &str) -> Result<Self, RequestError> {
+        Self::parse_with(text, Rules::Current)
+    }
+
+    /// Reads an HTTP body or the payload of a message.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a syntax error, or with all invalid fields.
+    fn parse_with(text: &str, rules: Rules) -> Result<Self, RequestError> {
         let text = if text.trim() == "null" { "" } else { text };
         // Parsed before a string is wrapped, so that errors have the position in the original text.
-        let document = Document::parse(text)?;
+        let document = Document::parse_with(text, rules)?;
         match Self::TEXT_FIELD.filter(|_| text.trim_start().starts_with('"')) {
-            Some(field) => Ok(Document::parse(&format!("{{\"{field}\":{text}}}"))?
-                .read_object(Self::from_fields)?),
+            Some(field) => Ok(
+                Document::parse_with(&format!("{{\"{field}\":{text}}}"), rules)?
+                    .read_object(Self::from_fields)?,
+            ),
             None => Ok(document.read_object(Self::from_fields)?),
         }
     }

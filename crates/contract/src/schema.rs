@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use domain::{Currency, Identifier};
+use domain::{Currency, INVISIBLE, Identifier};
 
 /// The schemas of all known fields. A `null` counts as absent.
 pub(crate) type Properties = BTreeMap<&'static str, Value>;
@@ -62,17 +62,37 @@ pub(crate) fn nullable(schema: Value) -> Value {
 const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
 const WHITE_SPACE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
 
+/// The characters that change the direction of a text, as a part of a character class.
+const OVERRIDES: &str = r"\u202a-\u202e";
+
+/// Returns the invisible characters as a part of a character class. Those outside of the basic plane
+/// are missing, because not every program reads them in a pattern.
+fn invisible() -> String {
+    let basic = INVISIBLE
+        .iter()
+        .filter(|(_, last)| u32::from(*last) < 0x1_0000);
+    basic
+        .map(|(first, last)| format!("\\u{:04x}-\\u{:04x}", u32::from(*first), u32::from(*last)))
+        .collect()
+}
+
+/// Returns the pattern of an optional value with white space around it. A blank text counts as absent.
+pub(crate) fn padded(value: &str) -> String {
+    format!("^[{WHITE_SPACE}]*({value})?[{WHITE_SPACE}]*$")
+}
+
 /// Returns the schema of a text that `Fields::take_text` reads. White space at the ends may contain
 /// control characters, because it is trimmed.
 pub(crate) fn text(longest: usize) -> Value {
-    let pattern = format!("^[{WHITE_SPACE}]*[^{CONTROL}]*[{WHITE_SPACE}]*$");
+    let pattern = format!("^[{WHITE_SPACE}]*[^{CONTROL}{OVERRIDES}]*[{WHITE_SPACE}]*$");
     json!({"type": ["string", "null"], "maxLength": longest, "pattern": pattern})
 }
 
 /// Returns the schema of a text that is not blank.
 pub(crate) fn filled_text(longest: usize) -> Value {
-    let first = format!("[^{CONTROL}{WHITE_SPACE}]");
-    let pattern = format!("^[{WHITE_SPACE}]*{first}[^{CONTROL}]*[{WHITE_SPACE}]*$");
+    let hidden = invisible();
+    let any = format!("[^{CONTROL}{OVERRIDES}]");
+    let pattern = format!("^[{WHITE_SPACE}]*{any}*[^{hidden}]{any}*[{WHITE_SPACE}]*$");
     json!({"type": ["string", "null"], "minLength": 1, "maxLength": longest, "pattern": pattern})
 }
 
@@ -83,20 +103,23 @@ pub fn id_schema<T: Identifier>() -> Value {
 
 /// Returns the schema of an optional identifier.
 pub(crate) fn identifier<T: Identifier>() -> Value {
-    let mut schema = id_schema::<T>();
-    schema["type"] = json!(["string", "null"]);
-    schema
+    let value = T::PATTERN.trim_start_matches('^').trim_end_matches('$');
+    json!({"type": ["string", "null"], "maxLength": T::MAX_LENGTH, "pattern": padded(value)})
 }
 
-/// Returns the schema of a currency code, which lists all accepted codes.
+/// Returns the schema of a currency code, which lists all accepted codes. An empty one counts as absent.
 pub(crate) fn currency() -> Value {
     let letters = || 'A'..='Z';
     let codes = letters().flat_map(|first| {
         letters()
             .flat_map(move |second| letters().map(move |third| format!("{first}{second}{third}")))
     });
-    let known = codes.filter(|code| Currency::parse(code).is_ok());
-    let values: Vec<_> = known.map(Value::String).chain([Value::Null]).collect();
+    let known: Vec<_> = codes
+        .filter(|code| Currency::parse_any_case(code).is_ok())
+        .collect();
+    let lower: Vec<_> = known.iter().map(|code| code.to_lowercase()).collect();
+    let codes = known.into_iter().chain(lower).chain([String::new()]);
+    let values: Vec<_> = codes.map(Value::String).chain([Value::Null]).collect();
     json!({"type": ["string", "null"], "enum": values})
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::{has_visible_character, overrides_direction};
+
 /// The reason why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -24,7 +26,7 @@ pub trait Identifier {
 fn check(
     text: &str,
     longest: usize,
-    allowed: fn(char) -> bool,
+    allowed: fn(&str) -> bool,
     description: &'static str,
 ) -> Result<(), IdError> {
     if text.is_empty() {
@@ -33,7 +35,7 @@ fn check(
     if text.chars().count() > longest {
         return Err(IdError::TooLong(longest));
     }
-    if !text.chars().all(allowed) {
+    if !allowed(text) {
         return Err(IdError::Character(description));
     }
     Ok(())
@@ -83,12 +85,21 @@ macro_rules! identifier {
     };
 }
 
-fn url_safe(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+fn url_safe(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
-fn visible(c: char) -> bool {
-    c.is_ascii_graphic()
+fn visible(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic())
+}
+
+fn printable(text: &str) -> bool {
+    let is_line_break = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.trim() == text
+        && has_visible_character(text)
+        && !overrides_direction(text)
+        && !text.contains(is_line_break)
 }
 
 identifier!(
@@ -131,8 +142,9 @@ impl TransactionId {
     }
 }
 identifier!(
-    /// A stock keeping unit.
-    Sku, 64, visible, "^[!-~]+$", "visible ASCII characters without spaces"
+    /// A stock keeping unit: any text of the shop's catalogue. URLs contain it percent-encoded.
+    Sku, 100, printable, r"^[^\s\u0000-\u001f\u007f-\u009f\u202a-\u202e]([^\u0000-\u001f\u007f-\u009f\u2028-\u202e]*[^\s\u0000-\u001f\u007f-\u009f\u202a-\u202e])?$",
+    "printable characters, and no white space at its ends"
 );
 identifier!(
     /// The id of a customer in the shop.
@@ -150,6 +162,35 @@ mod tests {
         }
         for bad in ["", "a b", "a/b", "ü", "a%20", "a\n", &"x".repeat(65)] {
             assert!(OrderId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn sku_is_any_printable_text() {
+        for good in [
+            "ABC123",
+            "A B",
+            "Ä-1",
+            "商品-1",
+            "A/B",
+            "..",
+            &"é".repeat(100),
+        ] {
+            assert_eq!(Sku::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            " ",
+            " A",
+            "A\u{a0}",
+            "A\nB",
+            "A\u{2028}B",
+            "A\u{0}",
+            "\u{200b}",
+            "A\u{202e}B",
+            &"x".repeat(101),
+        ] {
+            assert!(Sku::parse(bad).is_err(), "{bad:?}");
         }
     }
 

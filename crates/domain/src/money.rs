@@ -23,6 +23,34 @@ impl Currency {
             .ok_or(MoneyError::UnknownCurrency)
     }
 
+    /// Returns the currency of a code in upper or lower case, as a caller writes it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the code is unknown, or if no customer can pay in the currency any more.
+    pub fn parse_any_case(code: &str) -> Result<Self, MoneyError> {
+        let upper = code.to_ascii_uppercase();
+        if code != upper && code != code.to_ascii_lowercase() {
+            return Err(MoneyError::UnknownCurrency);
+        }
+        let currency = Self::parse(&upper)?;
+        match currency.successor() {
+            Some(successor) => Err(MoneyError::EndedCurrency {
+                code: currency.code(),
+                successor: successor.code(),
+            }),
+            None => Ok(currency),
+        }
+    }
+
+    /// The currency that has replaced this one, which can no longer be paid.
+    fn successor(self) -> Option<iso_currency::Currency> {
+        // The bolivar has two codes since 2021, and VES is the one in use.
+        (self.0 != iso_currency::Currency::VES)
+            .then(|| self.0.is_superseded())
+            .flatten()
+    }
+
     pub fn code(self) -> &'static str {
         self.0.code()
     }
@@ -55,6 +83,11 @@ impl std::str::FromStr for Currency {
 pub enum MoneyError {
     #[error("must be an ISO 4217 currency code such as USD")]
     UnknownCurrency,
+    #[error("must be a currency in use: {successor} has replaced {code}")]
+    EndedCurrency {
+        code: &'static str,
+        successor: &'static str,
+    },
     #[error("{currency} has {exponent} decimals")]
     TooManyDecimals {
         currency: &'static str,
@@ -183,6 +216,35 @@ mod tests {
         assert_eq!(money("-1", "USD"), Err(MoneyError::Negative));
         assert_eq!(money("1", "XAU"), Err(MoneyError::UnknownCurrency));
         assert_eq!(money("1", "usd"), Err(MoneyError::UnknownCurrency));
+    }
+
+    #[test]
+    fn callers_may_write_a_currency_in_lower_case() {
+        for code in ["USD", "usd"] {
+            assert_eq!(Currency::parse_any_case(code), Currency::parse("USD"));
+        }
+        for code in ["", "US$", "xau", "ÜSD", "usdx", "Usd"] {
+            let refused = Currency::parse_any_case(code);
+            assert_eq!(refused, Err(MoneyError::UnknownCurrency), "{code}");
+        }
+    }
+
+    #[test]
+    fn ended_currency_names_its_successor() {
+        for (code, successor) in [
+            ("HRK", "EUR"),
+            ("bgn", "EUR"),
+            ("ZWL", "ZWG"),
+            ("SLL", "SLE"),
+        ] {
+            let detail = Currency::parse_any_case(code).unwrap_err().to_string();
+            let code = code.to_ascii_uppercase();
+            let expected = format!("must be a currency in use: {successor} has replaced {code}");
+            assert_eq!(detail, expected);
+            // Orders of earlier years have it.
+            assert!(Currency::parse(&code).is_ok());
+        }
+        assert!(Currency::parse_any_case("VES").is_ok());
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub(crate) fn json_text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a s
             "Compressed bodies are not supported; send the body without 'Content-Encoding'.",
         ));
     }
+    // Some programs write a byte order mark, which RFC 8259 allows to ignore.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     std::str::from_utf8(body).map_err(|error| {
         // Counted in the valid part, so that an editor shows the same line and column.
         let valid = &body[..error.valid_up_to()];
@@ -159,5 +161,12 @@ mod tests {
         );
         assert_eq!(read(json, &vec![b' '; MAX_BODY_BYTES + 1]), Err(413));
         assert_eq!(read(json, b"{\"a\": \"\xff\"}"), Err(400));
+    }
+
+    #[test]
+    fn byte_order_mark_is_ignored() {
+        let json = Some("application/json");
+        assert_eq!(read(json, b"\xef\xbb\xbf{}"), Ok("{}".to_owned()));
+        assert_eq!(read(json, b"{}\xef\xbb\xbf"), Ok("{}\u{feff}".to_owned()));
     }
 }

@@ -34,6 +34,9 @@ pub struct ApiResponse {
 
 const JSON: &str = "application/json";
 
+/// The value of `Cache-Control` for everything that is an order.
+pub(crate) const PRIVATE: &str = "private, no-cache";
+
 impl ApiResponse {
     /// Returns 200 with a JSON body.
     pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
@@ -58,6 +61,15 @@ impl ApiResponse {
             headers: Vec::new(),
             body: Some(text.to_owned()),
         }
+    }
+
+    /// Returns 308: the same request belongs to another path, which has no base path here.
+    pub(crate) fn moved(location: String) -> Self {
+        Self {
+            status: StatusCode::PERMANENT_REDIRECT,
+            ..Self::no_content()
+        }
+        .with_header(header::LOCATION, location)
     }
 
     /// Returns 204.
@@ -89,7 +101,7 @@ impl ApiResponse {
     #[must_use]
     pub fn with_etag(self, tag: ETag) -> Self {
         self.with_header(header::ETAG, tag.to_string())
-            .with_header(header::CACHE_CONTROL, "private, no-cache".to_owned())
+            .with_header(header::CACHE_CONTROL, PRIVATE.to_owned())
     }
 
     /// Adds `Preference-Applied` if the caller's wait was applied.

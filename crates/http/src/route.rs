@@ -296,11 +296,20 @@ pub fn find_route(
         .iter()
         .filter(|route| matches_pattern(route.pattern, &segments))
         .collect();
-    let Some(route) = on_path.iter().find(|route| route.method == *method) else {
+    // A function serves HEAD as it serves GET; the response then has no body.
+    let served = if *method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let Some(route) = on_path.iter().find(|route| route.method == *served) else {
         if on_path.is_empty() {
             return Err(RouteError::UnknownPath);
         }
         let mut methods: Vec<_> = on_path.iter().map(|route| route.method.as_str()).collect();
+        if methods.contains(&Method::GET.as_str()) {
+            methods.push(Method::HEAD.as_str());
+        }
         methods.sort_unstable();
         methods.dedup();
         return Err(RouteError::WrongMethod {
@@ -315,6 +324,16 @@ pub fn find_route(
         false => segments.get(index).cloned(),
     };
     Ok((route, parameter.and_then(value)))
+}
+
+/// Returns the path of a route that the caller has written with slashes at its end.
+pub(crate) fn without_trailing_slash(path: &str) -> Option<&str> {
+    let trimmed = path.trim_end_matches('/');
+    let is_route = matches!(
+        find_route(&Method::GET, trimmed),
+        Ok(_) | Err(RouteError::WrongMethod { .. })
+    );
+    (!trimmed.is_empty() && trimmed != path && is_route).then_some(trimmed)
 }
 
 fn is_greedy(pattern: &str) -> bool {
@@ -419,8 +438,35 @@ mod tests {
             Err(RouteError::WrongMethod { allow }) => allow,
             other => panic!("{other:?}"),
         };
-        assert_eq!(allow("PATCH", "/orders/1"), "DELETE, GET");
-        assert_eq!(allow("PUT", "/orders"), "GET, POST");
+        assert_eq!(allow("PATCH", "/orders/1"), "DELETE, GET, HEAD");
+        assert_eq!(allow("PUT", "/orders"), "GET, HEAD, POST");
         assert_eq!(allow("GET", "/orders/1/start"), "POST");
+        assert_eq!(allow("HEAD", "/orders/1/start"), "POST");
+    }
+
+    #[test]
+    fn head_has_the_route_of_get() {
+        for route in ROUTES.iter().filter(|route| route.method == Method::GET) {
+            let path = route.pattern.replace(['{', '}', '+'], "");
+            assert_eq!(found("HEAD", &path), found("GET", &path), "{path}");
+        }
+    }
+
+    #[test]
+    fn trailing_slash_is_removed_from_paths_of_routes_only() {
+        for (path, expected) in [
+            ("/orders/", Some("/orders")),
+            ("/orders/A/", Some("/orders/A")),
+            ("/orders/A/cancel//", Some("/orders/A/cancel")),
+            ("/health/", Some("/health")),
+            ("/docs/", Some("/docs")),
+            ("/", None),
+            ("//", None),
+            ("/nowhere/", None),
+            ("//evil.example/", None),
+            ("/orders", None),
+        ] {
+            assert_eq!(without_trailing_slash(path), expected, "{path}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use futures::FutureExt;
 use lambda_http::{
     Body, Request, RequestExt, Response,
-    http::{HeaderName, HeaderValue, Method},
+    http::{HeaderName, HeaderValue, Method, header},
     request::RequestContext,
 };
 use tracing::Span;
@@ -20,7 +20,9 @@ use crate::{
     Access, ApiRequest, ApiResponse, Caller, Function, Problem, ProblemCode, Route, RouteError,
     auth::{self, Auth},
     base_path::RequestPath,
-    find_route, rate_limit, request_id, trace,
+    find_route, rate_limit, request_id,
+    response::PRIVATE,
+    route, trace,
 };
 use telemetry::{Steps, metrics};
 
@@ -52,7 +54,11 @@ where
     let request_id = request_id::request_id(&request);
     let method = request.method().clone();
     let path = RequestPath::from_request(&request);
+    let query = request.uri().query().map(str::to_owned);
     let found = find_route(&method, path.path());
+    let is_public = found
+        .as_ref()
+        .is_ok_and(|(route, _)| route.operation.access() == Access::Public);
     let route = found.as_ref().map_or("-", |(route, _)| route.pattern);
     let caller_request_id = request_id::caller_request_id(request.headers())
         .filter(|id| *id != request_id)
@@ -95,10 +101,12 @@ where
             (result, steps)
         }
         Ok(_) | Err(RouteError::UnknownPath) => (
-            Err(Problem::new(
-                ProblemCode::RouteNotFound,
-                "The API has no route with this path.",
-            )),
+            moved_response(path.path(), query.as_deref()).ok_or_else(|| {
+                Problem::new(
+                    ProblemCode::RouteNotFound,
+                    "The API has no route with this path.",
+                )
+            }),
             Steps::default(),
         ),
         Err(RouteError::WrongMethod { allow }) => {
@@ -123,6 +131,17 @@ where
         |problem| problem.into_response(&path.full_path()),
         |response| response.into_response(path.base_path()),
     );
+    if method == Method::HEAD {
+        *response.body_mut() = Body::Empty;
+    }
+    // A shared cache does not know that a response depends on `X-Api-Key`.
+    if !is_public {
+        let private = HeaderValue::from_static(PRIVATE);
+        response
+            .headers_mut()
+            .entry(header::CACHE_CONTROL)
+            .or_insert(private);
+    }
     for (name, value) in [
         (request_id::HEADER, request_id),
         (SERVER_TIMING, steps.to_server_timing(duration)),
@@ -132,6 +151,16 @@ where
         }
     }
     response
+}
+
+/// Returns the redirect to a route whose path the caller has written with a slash at its end.
+fn moved_response(path: &str, query: Option<&str>) -> Option<ApiResponse> {
+    let path = route::without_trailing_slash(path)?;
+    let location = match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    Some(ApiResponse::moved(location))
 }
 
 /// Returns the caller if it can call the route now.
@@ -390,5 +419,50 @@ mod tests {
             handled(http_api("$default", "/orders/1/cancel")).await.0,
             405
         );
+    }
+
+    #[tokio::test]
+    async fn trailing_slash_is_redirected_with_the_query() {
+        let event = http_api("prod", "/prod/orders/1/");
+        let response = serve_to(Some(&Auth::None), Function::Query, event, echo).await;
+        assert_eq!(response.status(), 308);
+        assert_eq!(response.headers()["location"], "/prod/orders/1?q=a%20b");
+    }
+
+    #[tokio::test]
+    async fn head_has_the_headers_of_get_and_no_body() {
+        let respond = async |method: &str| {
+            let mut event = http_api("$default", "/orders/1");
+            *event.method_mut() = method.parse().unwrap();
+            let response = serve_to(Some(&Auth::None), Function::Query, event, echo).await;
+            let body = response.body().to_vec();
+            (
+                response.status().as_u16(),
+                response.headers()["content-type"].clone(),
+                body,
+            )
+        };
+        let (get, head) = (respond("GET").await, respond("HEAD").await);
+        assert_eq!((get.0, &get.1), (200, &head.1));
+        assert_eq!((head.0, head.2.len()), (200, 0));
+        assert!(!get.2.is_empty());
+    }
+
+    #[tokio::test]
+    async fn responses_about_orders_are_private() {
+        for (path, expected) in [
+            ("/orders/1", Some("private, no-cache")),
+            ("/orders/panic", Some("private, no-cache")),
+            ("/health", None),
+        ] {
+            let event = http_api("$default", path);
+            let response = serve_to(Some(&Auth::None), Function::Query, event, echo).await;
+            let header = response.headers().get("cache-control");
+            assert_eq!(
+                header.map(|value| value.to_str().unwrap()),
+                expected,
+                "{path}"
+            );
+        }
     }
 }

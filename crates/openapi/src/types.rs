@@ -292,11 +292,18 @@ response_types! {
 
     /// The shipping address of an order.
     Address as "Address" {
+        /// The recipient, if it is not the customer.
+        name [when_set]: Option<String>,
+        company [when_set]: Option<String>,
         street: String,
+        /// The second line, such as a building or a floor.
+        street2 [when_set]: Option<String>,
         city: Option<String>,
         state: Option<String>,
         postal_code: Option<String>,
+        /// The alpha-2 code of ISO 3166. Orders of earlier releases can have other texts.
         country: Option<String>,
+        phone [when_set]: Option<String>,
     }
 
     /// One line item of an order.

@@ -156,7 +156,7 @@ pub async fn read(pool: &PgPool, order_id: &OrderId) -> Result<Option<RunningOrd
 }
 
 fn parse_order(id: &str, document: &Value) -> Result<Order, Error> {
-    contract::parse_order(&document.to_string()).map_err(|invalid| Error::InvalidColumn {
+    contract::parse_earlier_order(&document.to_string()).map_err(|invalid| Error::InvalidColumn {
         table: "orders",
         key: id.to_owned(),
         column: "items_json",

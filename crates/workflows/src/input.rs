@@ -30,7 +30,9 @@ pub struct OrderInput {
     /// The version of the order's rules. From 2 on, the order is validated before its first write,
     /// which also reserves its stock. From 3 on, an authorisation that is captured in part does not
     /// pay the rest. From 4 on, an automatic delivery after 0 s starts no timer. From 5 on, the history
-    /// is bounded: the order continues as new, and takes payment events in batches. Defaults to 1.
+    /// is bounded: the order continues as new, and takes payment events in batches. From 6 on, the
+    /// document meets the rules of [`contract::Rules::Current`]. Defaults to 1, for other Temporal
+    /// clients, whose documents must meet the current rules too.
     #[serde(default)]
     pub receipt: u32,
     /// The order of a lost workflow, which this run brings to its end.

@@ -12,7 +12,7 @@ use temporalio_common::{
     protos::temporal::api::common::v1::Payload,
 };
 
-use contract::{Request, request_fingerprint};
+use contract::{Request, Rules, request_fingerprint};
 
 /// A type that is decoded from JSON text.
 pub trait Decode: Sized + Serialize + 'static {
@@ -21,7 +21,8 @@ pub trait Decode: Sized + Serialize + 'static {
 
 impl<T: Request> Decode for T {
     fn decode(text: &str) -> Result<Self, String> {
-        T::parse(text).map_err(|error| error.to_string())
+        // A replay must read a message as the first run did.
+        T::parse_with(text, Rules::Earlier).map_err(|error| error.to_string())
     }
 }
 

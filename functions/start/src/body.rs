@@ -36,8 +36,18 @@ pub(crate) fn parse_create_body(app: &App, request: &ApiRequest) -> Result<Parse
 /// Parses the body of `POST /orders/{id}/start`, in which every field is optional.
 pub(crate) fn parse_start_body(app: &App, request: &ApiRequest) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
-    let parsed = Document::parse(request.json_body()?)?
-        .read_object(|fields| read_fields(app, request, fields))?;
+    let read_body = |fields: &mut Fields<'_, '_>| {
+        let parsed = read_fields(app, request, fields)?;
+        let needs_address = !parsed.order_request.lines.is_empty();
+        if needs_address
+            && parsed.order_request.shipping_address.is_none()
+            && !fields.is_rejected(&ADDRESS)
+        {
+            fields.reject("shipping_address", "is required for an order with items");
+        }
+        Some(parsed)
+    };
+    let parsed = Document::parse(request.json_body()?)?.read_object(read_body)?;
     let order_request = if app.sample_cart {
         parsed.order_request.with_sample_cart()
     } else {

@@ -55,12 +55,18 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
 
 /// Returns the caller's order id. An invalid one is an invalid request here, not an unknown order.
 fn order_id(request: &ApiRequest) -> Result<OrderId, Problem> {
-    let invalid_id = |error: domain::IdError| {
+    let invalid_id = |error: String| {
         let detail = format!("the order id in the path {error}");
         Problem::from(InvalidFields(vec![FieldError {
             pointer: String::new(),
             detail,
         }]))
     };
-    OrderId::parse(request.path_parameter()).map_err(invalid_id)
+    let id =
+        OrderId::parse(request.path_parameter()).map_err(|error| invalid_id(error.to_string()))?;
+    // URL libraries remove these two segments from a path, so no caller could read the order.
+    if matches!(id.as_str(), "." | "..") {
+        return Err(invalid_id("must not be '.' or '..'".to_owned()));
+    }
+    Ok(id)
 }

@@ -77,14 +77,18 @@ impl OrderActivities {
         _: ActivityContext,
         validate: ValidateOrderInput,
     ) -> Result<ValidationOutcome, ActivityError> {
-        Ok(
-            match contract::parse_order(&validate.document.to_string()) {
-                Ok(order) => ValidationOutcome::Valid {
-                    order: Box::new(order),
-                },
-                Err(invalid) => ValidationOutcome::Invalid { errors: invalid.0 },
+        let document = validate.document.to_string();
+        let parsed = if validate.is_earlier {
+            contract::parse_earlier_order(&document)
+        } else {
+            contract::parse_order(&document)
+        };
+        Ok(match parsed {
+            Ok(order) => ValidationOutcome::Valid {
+                order: Box::new(order),
             },
-        )
+            Err(invalid) => ValidationOutcome::Invalid { errors: invalid.0 },
+        })
     }
 
     #[activity(definition = workflows::activity::ReserveInventory)]

@@ -10,14 +10,16 @@ use lettre::{
 
 use super::{settings::Smtp, template::MailContent};
 use contract::OrderView;
-use domain::NotificationKind;
+use domain::{Email, NotificationKind};
 use store::outbox::DueMail;
 
 /// The reason why a row has no mail to send.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MessageError {
     #[error("the address is not a valid mail address")]
-    Recipient(#[from] lettre::address::AddressError),
+    Recipient(#[from] domain::EmailError),
+    #[error("the mail library rejects the address")]
+    Address(#[from] lettre::address::AddressError),
     #[error("unknown kind of mail")]
     Kind,
     #[error("the template failed")]
@@ -36,7 +38,9 @@ pub(super) fn build_message(
     let kind = NotificationKind::parse(&due.kind).ok_or(MessageError::Kind)?;
     let letter = MailContent::of(order);
     let rendered = letter.render(kind)?;
-    let address: Address = due.recipient.parse()?;
+    // Mail servers without SMTPUTF8 accept only the ASCII form of a host.
+    let recipient = Email::parse(&due.recipient)?;
+    let address = Address::new(recipient.local_part(), recipient.ascii_host())?;
     let mut message = Message::builder()
         .message_id(Some(format!("<{}>", due.message_id)))
         .date(due.created_at.into())

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use contract::OrderView;
 use domain::{
     Address, Currency, Decimal, FailureCode, Money, NotificationKind, OrderStatus, PaymentStatus,
+    country_name,
 };
 
 /// The values that templates use. None of them contains a control character or a line break.
@@ -192,15 +193,18 @@ fn address_lines(address: &Address) -> Vec<String> {
         .flatten()
         .map(|part| one_line(part))
         .collect();
-    let place = Some(place.join(", ")).filter(|place| !place.is_empty());
-    [
-        Some(one_line(&address.street)),
-        place,
-        address.country.as_deref().map(one_line),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let place = place.join(", ");
+    let country = address.country.as_deref();
+    let country = country.map(|country| country_name(country).unwrap_or(country));
+    let lines = [
+        address.name.as_deref(),
+        address.company.as_deref(),
+        Some(address.street.as_str()),
+        address.street2.as_deref(),
+        Some(place.as_str()).filter(|place| !place.is_empty()),
+        country,
+    ];
+    lines.into_iter().flatten().map(one_line).collect()
 }
 
 /// Replaces line breaks, so that a customer's text cannot look like several lines of the mail.

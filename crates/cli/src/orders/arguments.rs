@@ -114,9 +114,18 @@ pub(crate) struct OrderArguments {
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct AddressArguments {
+    /// Recipient at the shipping address, if it is not the customer.
+    #[arg(long)]
+    pub(crate) recipient: Option<String>,
+    /// Company at the shipping address.
+    #[arg(long)]
+    pub(crate) company: Option<String>,
     /// Street and number of the shipping address.
     #[arg(long)]
     pub(crate) street: Option<String>,
+    /// Second line of the shipping address, such as a building or a floor.
+    #[arg(long)]
+    pub(crate) street2: Option<String>,
     /// City of the shipping address.
     #[arg(long)]
     pub(crate) city: Option<String>,
@@ -129,6 +138,9 @@ pub(crate) struct AddressArguments {
     /// Country of the shipping address, such as US.
     #[arg(long)]
     pub(crate) country: Option<String>,
+    /// Phone number for the carrier.
+    #[arg(long)]
+    pub(crate) phone: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -188,12 +200,15 @@ pub(crate) struct Cancel {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("change").args(["street", "city", "state", "postal_code", "country"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("change").args(["recipient", "company", "street", "street2", "city", "state", "postal_code", "country", "phone"]).required(true).multiple(true))]
 pub(crate) struct UpdateAddress {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
     #[command(flatten)]
     pub(crate) address: AddressArguments,
+    /// Replace the whole address; fields that are not given become empty.
+    #[arg(long, requires = "street")]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]

@@ -36,11 +36,14 @@ pub(crate) async fn cancel(arguments: Cancel) -> Result<()> {
 }
 
 pub(crate) async fn update_address(arguments: UpdateAddress) -> Result<()> {
-    let address = address_fields(arguments.address);
+    let mut address = address_fields(arguments.address);
     if address.is_empty() {
         bail!(
-            "address: no field is given; give at least one of --street, --city, --state, --postal-code, --country"
+            "address: no field is given; give at least one of --recipient, --company, --street, --street2, --city, --state, --postal-code, --country, --phone"
         );
+    }
+    if arguments.replace {
+        address.insert("replace".to_owned(), true.into());
     }
     send_signal(&arguments.order, "update-address", address).await
 }

@@ -58,18 +58,26 @@ pub(crate) async fn start_order(arguments: StartArguments) -> Result<()> {
 /// Returns the given fields of an address.
 pub(crate) fn address_fields(address: AddressArguments) -> Map<String, Value> {
     let AddressArguments {
+        recipient,
+        company,
         street,
+        street2,
         city,
         state,
         postal_code,
         country,
+        phone,
     } = address;
     let typed = [
+        ("name", recipient),
+        ("company", company),
         ("street", street),
+        ("street2", street2),
         ("city", city),
         ("state", state),
         ("postal_code", postal_code),
         ("country", country),
+        ("phone", phone),
     ];
     typed
         .into_iter()

@@ -90,8 +90,18 @@ pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
             .collect();
         parts.join(", ")
     };
-    let address = ["street", "city", "state", "postal_code", "country"]
-        .map(|part| format!("/shipping_address/{part}"));
+    let address = [
+        "name",
+        "company",
+        "street",
+        "street2",
+        "city",
+        "state",
+        "postal_code",
+        "country",
+        "phone",
+    ]
+    .map(|part| format!("/shipping_address/{part}"));
     let address: Vec<&str> = address.iter().map(String::as_str).collect();
     print(&format_fields(&[
         ("order", text("/order_id")),

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{
-    MAX_EMAIL_LENGTH, MAX_LINE_ITEMS, MAX_METHOD_LENGTH, MAX_NAME_LENGTH, MAX_PROFILE_LENGTH,
-    MAX_QUANTITY, OrderRequest,
+    MAX_LINE_ITEMS, MAX_METHOD_LENGTH, MAX_NAME_LENGTH, MAX_PROFILE_LENGTH, MAX_QUANTITY,
+    OrderRequest,
 };
 use crate::{address, schema};
-use domain::{CustomerId, PaymentId, Profile, Sku};
+use domain::{CustomerId, Email, PaymentId, Profile, Sku};
 
 impl OrderRequest {
     /// Returns the schema of an order with items and an address.
@@ -86,8 +86,8 @@ fn payment() -> Value {
 }
 
 fn email() -> Value {
-    let pattern = r"^[^\s<>,;\u0000-\u001f\u007f-\u009f]+@[^\s<>,;@\u0000-\u001f\u007f-\u009f]+$";
-    json!({"type": ["string", "null"], "maxLength": MAX_EMAIL_LENGTH, "pattern": pattern})
+    let address = r"[^\s<>,;\u0000-\u001f\u007f-\u009f]+@[^\s<>,;@\u0000-\u001f\u007f-\u009f]+";
+    json!({"type": ["string", "null"], "maxLength": Email::MAX_LENGTH, "pattern": schema::padded(address)})
 }
 
 fn profile() -> Value {

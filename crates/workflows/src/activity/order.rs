@@ -126,6 +126,9 @@ pub enum ValidationOutcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ValidateOrderInput {
     pub document: serde_json::Value,
+    /// A function of an earlier release has accepted the document, so its rules apply.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_earlier: bool,
 }
 
 /// The output of `ReserveInventory`.

@@ -11,11 +11,15 @@ use domain::{AuditEventType, FailureCode, Step};
 /// Accepts a valid order. An invalid order fails with the reasons before any reservation or charge.
 /// A cancelled order is validated too, so that its row shows the cancelled content.
 pub(super) async fn validate_order(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
-    let (document, malformed) = ctx.state_mut(|order| {
+    let (document, malformed, receipt) = ctx.state_mut(|order| {
         if !order.is_stopped() {
             order.state.enter_step(Step::Validate);
         }
-        (order.document.clone(), order.malformed.clone())
+        (
+            order.document.clone(),
+            order.malformed.clone(),
+            order.receipt,
+        )
     });
     let validated = match malformed {
         Some(detail) => ValidationOutcome::Invalid {
@@ -28,7 +32,10 @@ pub(super) async fn validate_order(ctx: &WorkflowContext<OrderWorkflow>) -> Prog
             persistence::run_readonly(
                 ctx,
                 OrderActivities::validate_order,
-                ValidateOrderInput { document },
+                ValidateOrderInput {
+                    document,
+                    is_earlier: (2..6).contains(&receipt),
+                },
             )
             .await
         }
