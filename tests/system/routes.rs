@@ -87,7 +87,13 @@ fn deployed() -> Served {
         .into_iter()
         .map(|(_, path, _)| path)
         .chain(["/{proxy+}".to_owned()]);
+    // A function serves HEAD as it serves GET.
+    let heads = table()
+        .into_iter()
+        .filter(|(method, _, function)| method == "GET" && *function != web)
+        .map(|(_, path, function)| ("HEAD".to_owned(), path, function));
     of_others
+        .chain(heads)
         .chain(paths.map(|path| ("ANY".to_owned(), path, web.clone())))
         .collect()
 }
