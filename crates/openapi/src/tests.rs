@@ -340,6 +340,10 @@ fn document_and_readers_have_the_same_limits() {
         let schema = body.object();
         for (pointer, limited) in fields(&schema, "") {
             for (at_limit, within) in probes(&limited) {
+                // A country has a limit and is not any text.
+                if within && pointer.ends_with("country") {
+                    continue;
+                }
                 let whole = example_with(body, &pointer, at_limit.clone());
                 let result = read(body, &whole.to_string());
                 if within {

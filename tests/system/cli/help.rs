@@ -55,7 +55,7 @@ async fn usage_errors_print_one_line_and_exit_2() {
         &["start-order", "x", "p", "--payment-id", "q"],
         &["load", "--orders", "0"],
         &["stock", "set", "ABC123", "many"],
-        &["stock", "set", "no spaces", "1"],
+        &["stock", "set", " padded", "1"],
         &["list", "--status", "nope"],
         &["list", "--customer", "no spaces"],
         &["logs", "--service", "nope"],

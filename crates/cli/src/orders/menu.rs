@@ -148,15 +148,12 @@ impl Input {
     fn prompt_address(&self) -> Result<AddressArguments> {
         print("Leave a field empty to keep its value.")?;
         Ok(AddressArguments {
-            recipient: self.prompt("Recipient: ")?,
-            company: self.prompt("Company: ")?,
             street: self.prompt("Street: ")?,
-            street2: self.prompt("Second line of the street: ")?,
             city: self.prompt("City: ")?,
             state: self.prompt("State: ")?,
             postal_code: self.prompt("Postal code: ")?,
             country: self.prompt("Country: ")?,
-            phone: self.prompt("Phone: ")?,
+            ..AddressArguments::default()
         })
     }
 }
