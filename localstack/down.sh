@@ -22,6 +22,8 @@ folder=$(realpath "$folder")
 # shellcheck source=/dev/null
 . "$folder/environment"
 if is_running "$EMULATOR_PROCESS"; then stop_process "${EMULATOR_PROCESS%% *}"; fi
-stop_stack "$ORDERFLOW" "$folder/stack"
+# An interrupted start of up.sh has no stack.
+if [ -e "$folder/stack" ]; then stop_stack "${ORDERFLOW:-}" "$folder/stack"; fi
+# up.sh accepts only a new or an empty folder.
 rm -rf "$folder"
 echo "stopped $EMULATOR and the local stack, and removed $folder"

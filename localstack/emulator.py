@@ -3,6 +3,7 @@
     wait                      Waits until the emulator responds.
     secrets STACK             Creates the stack's secrets in Secrets Manager and prints their ARNs as shell variables.
     finish STACK              Adds the methods that the emulator ignored.
+    ready STACK               Expects that the health check of the API succeeds.
     describe STACK FOLDER     Prints the API's address, an API key and commands.
     code STACK                Prints the hash of the code of the function `web`.
     check STACK               Sends calls to the REST API: an order to delivered, a signed webhook event, rejected calls,
@@ -190,6 +191,10 @@ def print_code_hash(stack):
     print(boto3.client("lambda").get_function_configuration(FunctionName=physical_id(stack, "WebFunction"))["CodeSha256"])
 
 
+def expect_health(stack):
+    Api(stack).expect(200, "GET", "/health", key=False)
+
+
 def describe_environment(stack, folder):
     api = Api(stack)
     here = pathlib.Path(__file__).parent
@@ -309,6 +314,7 @@ if __name__ == "__main__":
         "wait": wait_until_ready,
         "secrets": create_secrets,
         "finish": add_any_methods,
+        "ready": expect_health,
         "describe": describe_environment,
         "code": print_code_hash,
         "check": check_api,

@@ -22,7 +22,10 @@ built=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
 keep='' functions='' orderflow=$built/debug/orderflow name=localstack port=4566 folder=$root/.localstack
 while [ $# -gt 0 ]; do
     case $1 in
-        --keep) keep=yes; shift ;;
+        --keep) keep=yes; shift; continue ;;
+    esac
+    [ $# -ge 2 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
+    case $1 in
         --functions) functions=$2; shift 2 ;;
         --orderflow) orderflow=$2; shift 2 ;;
         --emulator) name=$2; shift 2 ;;
@@ -57,6 +60,11 @@ functions=$(realpath "$functions") orderflow=$(realpath "$orderflow")
 sam=$("$root/tools/venv.sh" sam)
 programs=$("$root/tools/venv.sh" "$name")
 
+[[ $port =~ ^[0-9]{1,5}$ ]] || fail "port $port: not a number"
+# down.sh removes the whole folder.
+if [ -d "$folder" ] && [ ! -e "$folder/environment" ] && [ -n "$(ls -A "$folder")" ]; then
+    fail "folder $folder: contains other files; name a new or an empty folder"
+fi
 mkdir -p "$folder"
 folder=$(realpath "$folder")
 use_emulator_credentials us-east-1
@@ -142,6 +150,7 @@ echo "version = 0.1" >"$folder/samconfig.toml"
     "WebhookSecretsArn=$WEBHOOK_SECRETS_ARN" "SecretsRefresh=2s" >"$folder/sam.log" 2>&1 ||
     { cat "$folder/sam.log" >&2; exit 1; }
 "$sam/python" "$here/emulator.py" finish orderflow
+"$sam/python" "$here/emulator.py" ready orderflow
 "$sam/python" "$here/emulator.py" describe orderflow "$folder"
 if [ -n "$created" ] && [ -z "$keep" ]; then
     echo "Ctrl-C ends the environment."

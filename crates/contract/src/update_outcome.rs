@@ -34,7 +34,7 @@ pub enum UpdateOutcome {
         #[serde(default)]
         already: bool,
         #[serde(default)]
-        shipping_address: Option<Address>,
+        shipping_address: Option<Box<Address>>,
     },
     Refused {
         code: RefusalCode,

@@ -97,7 +97,7 @@ impl Adyen {
         Ok(match requested {
             Modification::Received(refund_id) => Refund::Requested { refund_id },
             Modification::Refused(code) => {
-                tracing::error!(
+                tracing::warn!(
                     order.id = request.order_id.as_str(),
                     operation,
                     "Adyen refused the request; an operator must act: {code}"

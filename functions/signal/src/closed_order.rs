@@ -103,7 +103,8 @@ fn decide(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
     if is_in_effect {
         let address = matches!(command, OrderCommand::UpdateAddress(_))
             .then(|| view.shipping_address.clone())
-            .flatten();
+            .flatten()
+            .map(Box::new);
         return UpdateOutcome::Done {
             status: view.status,
             step: view.step,

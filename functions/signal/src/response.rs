@@ -50,7 +50,7 @@ pub(crate) fn outcome_response(
             step,
             message: &message,
             already: already || repeated,
-            shipping_address: shipping_address.as_ref(),
+            shipping_address: shipping_address.as_deref(),
         }),
         UpdateOutcome::Refused {
             code,

@@ -468,7 +468,7 @@ impl OrderActivities {
             ),
             Capture::Requested => return Ok(Some(transaction)),
             Capture::Refused { reason } => {
-                tracing::error!(
+                tracing::warn!(
                     order.id = order_id.as_str(),
                     "the provider refused the capture after dispatch, which is an entry of `orderflow money list`: {reason}"
                 );

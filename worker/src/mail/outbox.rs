@@ -338,7 +338,7 @@ impl Outbox {
                     "the mail server deferred a mail; it waits"
                 )
             }
-            MailOutcome::Rejected(_) => tracing::error!(
+            MailOutcome::Rejected(_) => tracing::warn!(
                 order.id = order_id,
                 kind,
                 "the mail server rejected a mail permanently; its row in notifications has the reason"

@@ -261,7 +261,7 @@ fn already_refunded(intent: &Intent, units: i64) -> Result<Refund, OutcomeUnknow
 }
 
 fn due(of: PaymentKey<'_>, code: &str) -> Refund {
-    tracing::error!(
+    tracing::warn!(
         order.id = of.order_id.as_str(),
         "Stripe refused the refund, which is now due: {code}"
     );

@@ -111,7 +111,8 @@ impl OrderWorkflow {
                 .state
                 .order
                 .as_ref()
-                .and_then(|order| order.shipping_address.clone()),
+                .and_then(|order| order.shipping_address.clone())
+                .map(Box::new),
         }
     }
 

@@ -62,15 +62,17 @@ async fn matching_etag_returns_304() {
 }
 
 #[tokio::test]
-async fn head_is_rejected_with_405() {
+async fn head_has_the_status_and_the_tag_of_get() {
     let harness = Harness::start().await;
-    for path in ["/orders/o-1", "/orders/o-1/result", "/health"] {
-        let response = harness.send(Method::HEAD, path, &[], None).await;
-        assert_eq!(response.status, 405, "{path}");
-        assert!(
-            response.header("allow").contains("GET") && !response.header("allow").contains("HEAD"),
-            "{path}"
-        );
+    let id = create_waiting_order(&harness).await;
+    let path = format!("/orders/{id}");
+    let get = harness.get(&path).await;
+    let head = harness.send(Method::HEAD, &path, &[], None).await;
+    assert_eq!(head.header("etag"), get.header("etag"));
+    assert_eq!(head.expect_status(200), "");
+    for path in ["/orders/o-1", "/orders/o-1/result"] {
+        let missing = harness.send(Method::HEAD, path, &[], None).await;
+        assert_eq!(missing.expect_status(404), "", "{path}");
         harness
             .send(Method::PUT, path, &[], None)
             .await
