@@ -89,7 +89,7 @@ async fn four_request_spellings_start_equal_orders() {
         ("order-e3", ""),
         (
             "order-e4",
-            r#"{"payment_id": "pmt-e4", "address": {"street": "1 A", "city": "B", "state": "C", "zip": "D", "country": "E"}}"#,
+            r#"{"payment_id": "pmt-e4", "address": {"street": "1 A", "city": "B", "state": "C", "zip": "D", "country": "USA"}}"#,
         ),
     ] {
         let headers: &[_] = if body.is_empty() {
