@@ -1,11 +1,19 @@
 #!/usr/bin/env bash
 # Compares the resources of a stack and of its nested stacks with their templates. Prints each resource that was changed or
-# deleted outside of CloudFormation, and exits with 1 if there is one. Changes nothing.
+# deleted outside of CloudFormation, and exits with 1 if there is one. Changes nothing. The storage of the database may grow.
 #
 #   infrastructure/drift.sh STACK
 set -euo pipefail
 export AWS_PAGER=''
 [ $# = 1 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
+
+# RDS enlarges the storage of an instance by itself.
+# shellcheck disable=SC2016
+readonly DIFFERENCES='.StackResourceDrifts[]
+  | (.ResourceType == "AWS::RDS::DBInstance") as $grows
+  | [.PropertyDifferences[]?.PropertyPath | select(($grows and . == "/AllocatedStorage") | not)] as $paths
+  | select((.StackResourceDriftStatus == "MODIFIED" and $grows and $paths == []) | not)
+  | "\(.LogicalResourceId) (\(.ResourceType)): \(.StackResourceDriftStatus) \($paths | join(" "))"'
 
 stacks=("$1")
 mapfile -t -O 1 stacks < <(aws cloudformation list-stack-resources --stack-name "$1" --output json \
@@ -24,7 +32,7 @@ for stack in "${stacks[@]}"; do
     [ "$status" = DETECTION_COMPLETE ] || { echo "error: stack $stack: $(jq -r '.DetectionStatusReason // "not compared"' <<<"$result")" >&2; drifted=1; }
     resources=$(aws cloudformation describe-stack-resource-drifts --stack-name "$stack" \
         --stack-resource-drift-status-filters MODIFIED DELETED --output json |
-        jq -r '.StackResourceDrifts[] | "\(.LogicalResourceId) (\(.ResourceType)): \(.StackResourceDriftStatus) \([.PropertyDifferences[]?.PropertyPath] | join(" "))"')
+        jq -r "$DIFFERENCES")
     if [ -n "$resources" ]; then
         drifted=1
         printf '%s:\n%s\n' "$stack" "$resources"

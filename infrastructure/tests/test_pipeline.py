@@ -316,16 +316,31 @@ class Drift(unittest.TestCase):
         compared = [call[call.index("--stack-name") + 1] for call in result.calls_of("aws", "cloudformation", "detect-stack-drift")]
         self.assertEqual(compared, ["orderflow", "arn:network", "arn:database"])
 
-    def test_drift_is_an_error(self):
-        drift = {
+    def changed(self, *paths, kind="AWS::RDS::DBInstance", status="MODIFIED"):
+        return {
             "LogicalResourceId": "Instance",
-            "ResourceType": "AWS::RDS::DBInstance",
-            "StackResourceDriftStatus": "MODIFIED",
-            "PropertyDifferences": [{"PropertyPath": "/BackupRetentionPeriod"}],
+            "ResourceType": kind,
+            "StackResourceDriftStatus": status,
+            "PropertyDifferences": [{"PropertyPath": path} for path in paths],
         }
-        result = self.drift([drift])
+
+    def test_drift_is_an_error(self):
+        result = self.drift([self.changed("/BackupRetentionPeriod")])
         self.assertEqual(result.status, 1)
         self.assertIn("Instance (AWS::RDS::DBInstance): MODIFIED /BackupRetentionPeriod", result.output)
+
+    def test_automatic_growth_of_the_storage_is_no_drift(self):
+        result = self.drift([self.changed("/AllocatedStorage")])
+        self.assertEqual(result.status, 0, result.output)
+        self.assertIn("arn:database: no drift", result.output)
+        for changed in (
+            self.changed("/AllocatedStorage", "/MultiAZ"),
+            self.changed("/AllocatedStorage", kind="AWS::Other::Type"),
+            self.changed(status="DELETED"),
+            self.changed(kind="AWS::Other::Type"),
+        ):
+            with self.subTest(changed):
+                self.assertEqual(self.drift([changed]).status, 1)
 
     def test_failed_detection_is_an_error(self):
         result = self.drift(status="DETECTION_FAILED")
