@@ -58,6 +58,8 @@ MINISTACK = (
     ("worker", remove_type, ("AWS::ApplicationAutoScaling::ScalableTarget",), "MiniStack rejects templates with this type"),
     ("worker", remove_resource, ("BacklogJumps",), "the alarm starts a removed scaling policy"),
     ("watch", remove_metric_math, (), "MiniStack rejects alarms on an expression"),
+    ("watch-function", remove_metric_math, (), "MiniStack rejects alarms on an expression"),
+    ("watch-function", set_output, ("ReleaseSlow", "slow"), "the output refers to a removed alarm"),
     ("watch", remove_type, ("AWS::CloudWatch::CompositeAlarm",), "MiniStack rejects templates with this type"),
     ("watch", remove_type, ("AWS::Logs::QueryDefinition",), "MiniStack rejects templates with this type"),
     ("watch", remove_type, ("AWS::Budgets::Budget",), "MiniStack rejects templates with this type"),

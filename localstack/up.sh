@@ -133,7 +133,10 @@ release=$(cat "$folder"/code/*.zip "$folder/template.yaml" | sha256sum | cut -c 
 sed -i "/^  ReleaseId:/,/Default/s/Default: \"\"/Default: \"$release\"/" "$folder/template.yaml"
 case $name in
     localstack) "$sam/python" "$here/substitutions.py" localstack template "$folder/template.yaml" ;;
-    ministack) "$sam/python" "$here/substitutions.py" ministack watch "$folder/infrastructure/watch.yaml" ;;
+    ministack)
+        for template in watch watch-function; do
+            "$sam/python" "$here/substitutions.py" ministack "$template" "$folder/infrastructure/$template.yaml"
+        done ;;
 esac
 
 step "sam deploy"

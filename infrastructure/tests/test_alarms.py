@@ -127,6 +127,45 @@ class Alarms(unittest.TestCase):
     def test_runbook_describes_no_metric_that_aws_lacks(self):
         self.assertNotIn("Performance Insights", read("docs/runbook.md"))
 
+    def test_percentile_is_evaluated_from_a_number_of_calls_on(self):
+        # CloudWatch's `ignore` keeps the state below 10 / (1 - percentile) values: 1,000 for p99. Its `evaluate` has no limit.
+        percentiles = 0
+        for alarm in find_alarms(Rollout="Canary10Percent5Minutes"):
+            with self.subTest(alarm["AlarmName"]):
+                self.assertNotIn("EvaluateLowSampleCountPercentile", alarm)
+                self.assertNotIn("ExtendedStatistic", alarm)
+                parts = {each["Id"]: each for each in alarm.get("Metrics", [])}
+                used = [name for name, each in parts.items() if re.fullmatch(r"p\d+", each.get("MetricStat", {}).get("Stat", ""))]
+                for name in used:
+                    [expression] = [each["Expression"] for each in parts.values() if f", {name}, " in each.get("Expression", "")]
+                    [least] = re.findall(r"IF\(calls >= (\d+), ", expression)
+                    self.assertEqual(parts["calls"]["MetricStat"]["Stat"], "SampleCount")
+                    self.assertEqual(parts["calls"]["MetricStat"]["Metric"], parts[name]["MetricStat"]["Metric"])
+                    self.assertEqual(parts["calls"]["MetricStat"]["Period"], parts[name]["MetricStat"]["Period"])
+                    # Of a million orders per month, the least used route has 0.38 calls per second; a canary gets a tenth.
+                    share = 0.1 if "A release fails" in alarm["AlarmName"] and name == "half" else 1
+                    self.assertLess(int(least), 0.38 * share * parts[name]["MetricStat"]["Period"])
+                percentiles += len(used)
+        self.assertEqual(percentiles, 6 + 2 * 6 + 1)
+
+    def test_one_error_of_a_worker_notifies_but_rolls_no_release_back(self):
+        [notifies] = [each for each in find_alarms() if title(each) == "The worker logs errors"]
+        self.assertEqual((notifies["Threshold"], notifies["EvaluationPeriods"]), (1, 1))
+        guards = find_alarms(Rollout="Canary10Percent5Minutes")
+        [guard] = [each for each in guards if each["AlarmName"].endswith("A release fails (worker)")]
+        # A step is tried again every 20 s at the latest, so a lasting fault of one step is sufficient.
+        self.assertEqual((guard["Threshold"], guard["Period"]), (2, 60))
+        self.assertEqual((guard["DatapointsToAlarm"], guard["EvaluationPeriods"]), (2, 3))
+
+    def test_storage_grows_before_its_alarm(self):
+        for stage in ("dev", "prod"):
+            main = main_template(Stage=stage)
+            storage = int(nested_template("database", main).properties("Instance")["AllocatedStorage"]) * 2**30
+            threshold = int(nested_template("watch", main).properties("DatabaseFull")["Threshold"])
+            # RDS enlarges the storage when a tenth is free.
+            self.assertLessEqual(threshold, storage / 10 / 2)
+            self.assertGreaterEqual(threshold, 2**30)
+
 
 class Objectives(unittest.TestCase):
     """Burn rates of an error budget for 30 days, as in docs/slo.md."""
@@ -188,6 +227,10 @@ class Dashboard(unittest.TestCase):
         shown = {arn.split(":alarm:")[1] for arn in widget["properties"]["alarms"]}
         self.assertEqual(shown - {alarm["AlarmName"] for alarm in alarms(main)}, set())
 
+    def test_name_is_the_one_of_the_runbook(self):
+        self.assertEqual(nested_template("watch").properties("Dashboard")["DashboardName"], "orderflow")
+        self.assertIn("The dashboard with the name of the stack", read("docs/runbook.md"))
+
     def test_widgets_do_not_overlap(self):
         used = set()
         for each in self.body()[0]["widgets"]:
@@ -204,6 +247,8 @@ class Budget(unittest.TestCase):
         watch = nested_template("watch", main_template(MonthlyBudget="800"))
         [budget] = [each["Budget"] for each in watch.of_type("AWS::Budgets::Budget").values()]
         self.assertEqual(budget["BudgetLimit"], {"Amount": "800", "Unit": "USD"})
+        # Budgets have one namespace in an account, which can have a deployment of the same name in another region.
+        self.assertEqual(budget["BudgetName"], "orderflow-eu-central-1")
         self.assertEqual(budget["CostFilters"], {"TagKeyValue": ["user:Deployment$orderflow"]})
         for stage, name in (("prod", "orderflow"), ("default", "orderflow-dev")):
             with self.subTest(stage):

@@ -116,9 +116,11 @@ class Rollout(unittest.TestCase):
         self.assertRegex(parameters["Version"], r"^StartFunctionVersion\w+\.Version$")
         [fails, slow] = [each for each in alarms(main) if "A release fails (start" in each["AlarmName"]]
         for alarm in (fails, slow):
-            dimensions = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
-            self.assertEqual(dimensions["Resource"], "StartFunction:live")
-            self.assertEqual(dimensions["ExecutedVersion"], parameters["Version"])
+            metrics = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each] or [alarm]
+            for metric in metrics:
+                dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+                self.assertEqual(dimensions["Resource"], "StartFunction:live")
+                self.assertEqual(dimensions["ExecutedVersion"], parameters["Version"])
 
     def test_alarm_of_a_release_fires_within_the_first_step(self):
         for alarm in alarms(transformed_template(Rollout=GUARDED)):
