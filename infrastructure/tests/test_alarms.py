@@ -228,8 +228,9 @@ class Dashboard(unittest.TestCase):
         self.assertEqual(shown - {alarm["AlarmName"] for alarm in alarms(main)}, set())
 
     def test_name_is_the_one_of_the_runbook(self):
-        self.assertEqual(nested_template("watch").properties("Dashboard")["DashboardName"], "orderflow")
-        self.assertIn("The dashboard with the name of the stack", read("docs/runbook.md"))
+        # Dashboards have one namespace in an account, for all regions.
+        self.assertEqual(nested_template("watch").properties("Dashboard")["DashboardName"], "orderflow-eu-central-1")
+        self.assertIn("The dashboard `STACK-REGION`, such as `orderflow-eu-central-1`", read("docs/runbook.md"))
 
     def test_widgets_do_not_overlap(self):
         used = set()

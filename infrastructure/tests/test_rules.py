@@ -64,7 +64,7 @@ class Rules(unittest.TestCase):
         self.assert_rejected("ServiceEndpoints", ServiceEndpoints="true", **self.FUNCTIONS_ONLY)
 
     def test_options_of_the_database_need_a_backend(self):
-        for name, value in (("DatabaseProxy", "true"), ("BackupKeyArn", self.KEY), ("DatabaseKeyArn", self.KEY)):
+        for name, value in (("DatabaseProxy", "true"), ("BackupKeyArn", self.KEY), ("DatabaseKeyArn", self.KEY), ("Workers", "stopped")):
             with self.subTest(name):
                 self.assert_accepted(**{name: value})
                 self.assert_rejected(name, **{name: value}, **self.FUNCTIONS_ONLY)

@@ -132,3 +132,28 @@ class LeastWorkers(unittest.TestCase):
             most = main_template().document["Mappings"]["Sizes"][stage]["MostWorkers"]
             self.assertEqual(main_template(Stage=stage, LeastWorkers=str(most)).violated_rules(), [])
             self.assertNotEqual(main_template(Stage=stage, LeastWorkers=str(most + 1)).violated_rules(), [])
+
+
+class StoppedWorkers(unittest.TestCase):
+    def service(self, **parameters):
+        worker = nested_template("worker", main_template(Stage="prod", **parameters))
+        return worker, worker.properties("Service"), worker.properties("Scaling")
+
+    def test_no_worker_starts_before_an_operator_starts_it(self):
+        worker, service, scaling = self.service(Workers="stopped")
+        self.assertEqual(int(service["DesiredCount"]), 0)
+        self.assertEqual(int(scaling["MinCapacity"]), 0)
+        self.assertEqual(set(map(str, scaling["SuspendedState"].values())), {"True"})
+        self.assertEqual(len(scaling["SuspendedState"]), 3)
+        # An operator starts one worker by hand.
+        self.assertGreaterEqual(int(scaling["MaxCapacity"]), 1)
+        # The schema of the restored database is migrated.
+        self.assertTrue(worker.exists("Migration"))
+
+    def test_workers_run_by_default(self):
+        for parameters in ({}, {"Workers": "running"}):
+            _, service, scaling = self.service(**parameters)
+            # A number would reset that of the scaling policies in each deployment.
+            self.assertNotIn("DesiredCount", service)
+            self.assertEqual(int(scaling["MinCapacity"]), 2)
+            self.assertEqual(set(map(str, scaling["SuspendedState"].values())), {"False"})

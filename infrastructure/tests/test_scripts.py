@@ -466,6 +466,22 @@ class Pages(unittest.TestCase):
                 # `ParameterKey=` is syntax of the AWS CLI.
                 self.assertEqual(used - parameters - {"ParameterKey"}, set())
 
+    def test_recovery_in_another_region_has_each_regional_parameter(self):
+        section = read("docs/disaster-recovery.md").split("### Recover in another region or account")[1].split("\n## ")[0]
+        parameters = document("template.yaml")["Parameters"]
+        # The ARN of a resource in a region.
+        regional = {name for name, each in parameters.items() if ":[a-z0-9-]+:[0-9]{12}:" in each.get("AllowedPattern", "")}
+        regional |= {name for name, each in parameters.items() if re.search(r"\b(vpce?|subnet)-", each.get("AllowedPattern", ""))}
+        regional |= {"AlarmTopicArn", "CertificateArn", "HostedZoneId", "TemporalEndpointService", "Zones"}
+        # Without a backend, there is no database to restore.
+        regional -= {"DatabaseUrlSecretArn"}
+        self.assertGreater(len(regional), 18)
+        self.assertEqual(regional - set(re.findall(r"`(\w+)`", section)), set())
+        [command] = re.findall(r"release\.sh prod ([^`]+)", section)
+        values = dict(each.split("=", 1) for each in command.replace("\\\n", " ").split())
+        self.assertEqual(set(values) - set(parameters), set())
+        self.assertEqual((values["Workers"], values["BackupKeyArn"], values["HostedZoneId"]), ("stopped", "", ""))
+
     def test_game_days_expect_alarms_that_exist(self):
         expected = set(re.findall(r"\[([A-Z][^]]+)\]\(runbook\.md#", read("docs/game-days.md").replace("\n", " ")))
         expected = {" ".join(name.split()) for name in expected}
