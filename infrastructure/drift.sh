@@ -5,6 +5,8 @@
 #   infrastructure/drift.sh STACK
 set -euo pipefail
 export AWS_PAGER=''
+. "$(dirname "$0")/shell.sh"
+require_shell
 [ $# = 1 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 
 # RDS enlarges the storage of an instance by itself.
@@ -15,10 +17,9 @@ readonly DIFFERENCES='.StackResourceDrifts[]
   | select((.StackResourceDriftStatus == "MODIFIED" and $grows and $paths == []) | not)
   | "\(.LogicalResourceId) (\(.ResourceType)): \(.StackResourceDriftStatus) \($paths | join(" "))"'
 
-stacks=("$1")
-mapfile -t -O 1 stacks < <(aws cloudformation list-stack-resources --stack-name "$1" --output json \
+nested=$(aws cloudformation list-stack-resources --stack-name "$1" --output json \
     --query "StackResourceSummaries[?ResourceType=='AWS::CloudFormation::Stack'].PhysicalResourceId" | jq -r '.[]')
-[ "${#stacks[@]}" -gt 0 ] || exit 1
+mapfile -t stacks <<<"$1${nested:+$'\n'$nested}"
 drifted=0
 for stack in "${stacks[@]}"; do
     detection=$(aws cloudformation detect-stack-drift --stack-name "$stack" --query StackDriftDetectionId --output text)

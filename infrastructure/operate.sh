@@ -52,12 +52,15 @@ stack_output() {
 cluster=$(stack_output Cluster)
 definition=$(stack_output OperateTask)
 logs=$(stack_output WorkerLogs)
-network="awsvpcConfiguration={subnets=[$(stack_output PrivateSubnets)],securityGroups=[$(stack_output WorkerGroup)],assignPublicIp=DISABLED}"
+subnets=$(stack_output PrivateSubnets)
+group=$(stack_output WorkerGroup)
+url=$(stack_output ApiUrl)
+network="awsvpcConfiguration={subnets=[$subnets],securityGroups=[$group],assignPublicIp=DISABLED}"
 # One call for each argument, because versions of jq differ in `--args` with options and in NUL characters.
 command=$(for argument in "$@"; do jq -cn --arg value "$argument" '$value'; done | jq -cs .)
 database=
 [ -z "${DATABASE_HOST:-}" ] || database="postgres://orderflow_worker@$DATABASE_HOST:5432/postgres?sslmode=verify-full&sslrootcert=/etc/ssl/certs/rds.pem"
-overrides=$(jq -cn --argjson command "$command" --arg url "$(stack_output ApiUrl)" --arg database "$database" '{containerOverrides: [
+overrides=$(jq -cn --argjson command "$command" --arg url "$url" --arg database "$database" '{containerOverrides: [
     {name: "operate", command: $command, environment: (
         [{name: "ORDERFLOW_URL", value: $url}] +
         if $database == "" then [] else [{name: "DATABASE_URL", value: $database}] end

@@ -9,6 +9,8 @@
 # an instance in one zone while it exists. Exits with 1 if the restore or the verification fails.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/shell.sh"
+require_shell
 if [ $# -lt 1 ] || [ $# -gt 2 ]; then sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; fi
 stack=$1
 source=${2:-latest}
@@ -38,14 +40,16 @@ copy=rehearsal-$(tail -c 50 <<<"$database" | sed 's/^-*//')
 if aws rds describe-db-instances --db-instance-identifier "$copy" >/dev/null 2>&1; then
     fail "instance $copy: it exists already; delete it if no rehearsal is running: aws rds delete-db-instance --skip-final-snapshot --db-instance-identifier $copy"
 fi
-role=$(stack_resource "$(stack_resource "$stack" Worker)" OperateRole)
+worker=$(stack_resource "$stack" Worker)
+role=$(stack_resource "$worker" OperateRole)
 original=$(aws rds describe-db-instances --db-instance-identifier "$database" --query 'DBInstances[0]' --output json)
 property() {
     jq -r "$1" <<<"$original"
 }
 
 # The copy is in the network of the original, and its user logs in with IAM tokens. It has no standby and no protection.
-mapfile -t groups < <(property '.VpcSecurityGroups[].VpcSecurityGroupId')
+groups=$(property '.VpcSecurityGroups[].VpcSecurityGroupId')
+mapfile -t groups <<<"$groups"
 options=(
     --db-instance-class "$(property .DBInstanceClass)" --db-subnet-group-name "$(property .DBSubnetGroup.DBSubnetGroupName)"
     --db-parameter-group-name "$(property '.DBParameterGroups[0].DBParameterGroupName')" --vpc-security-group-ids "${groups[@]}"

@@ -14,6 +14,8 @@
 # with which CloudFormation changes the stack (infrastructure/pipeline/role.yaml).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. infrastructure/shell.sh
+require_shell
 stage=${1:-}
 case $stage in
     dev) configuration=default stack=orderflow-dev prefix=dev ;;
@@ -56,12 +58,41 @@ exec 3>&1
 commit=$(git rev-parse --short=12 HEAD)
 tag=$prefix-$commit
 
+# SAM replaces the parameters of samconfig.toml by those of the command line, so all of them are passed.
+has_python || fail "Python 3.11 or later is required; see step 0 of docs/deploy.md"
+configured=$(python3 -c '
+import sys, tomllib
+with open("samconfig.toml", "rb") as file:
+    configuration = tomllib.load(file)[sys.argv[1]]
+parameters = configuration["deploy"]["parameters"]["parameter_overrides"]
+if not isinstance(parameters, list) or not parameters:
+    sys.exit("parameter_overrides must be a list that is not empty")
+print(*parameters, sep="\n")' "$configuration") || fail "samconfig.toml: the parameters of $configuration were not read; see above"
+mapfile -t parameters <<<"$configured"
+
+# Prints the last value of a parameter, or nothing.
+parameter() {
+    local argument value=''
+    for argument in "${parameters[@]}" "${values[@]}"; do
+        [ "${argument%%=*}" != "$1" ] || value=${argument#*=}
+    done
+    value=${value#\"}
+    printf '%s' "${value%\"}"
+}
+[ "$(parameter DeployBackend)" = false ] && has_backend=no || has_backend=yes
+[ "$(parameter GatewayApiKeys)" = required ] && routes=keys || routes=open
+
 stack_output() {
     aws cloudformation describe-stacks --stack-name "$1" --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue" --output text
 }
 
 has_image() {
-    aws ecr describe-images --repository-name "$1" --image-ids "imageTag=$2" >/dev/null 2>&1
+    local response
+    response=$(aws ecr describe-images --repository-name "$1" --image-ids "imageTag=$2" 2>&1) && return
+    case $response in
+        *ImageNotFoundException*) return 1 ;;
+        *) fail "image $1:$2: ECR does not tell whether it exists: $response" ;;
+    esac
 }
 
 # Builds an image, or gives the tag to the image that dev has tested.
@@ -79,7 +110,8 @@ push_image() {
     fi
 }
 
-if [ "$does_review" = no ]; then
+# Without a backend, no task runs an image.
+if [ "$does_review" = no ] && [ "$has_backend" = yes ]; then
     step "images $tag"
     registry=$(stack_output orderflow-account Registry) || fail "stack orderflow-account: missing; do step 1 of docs/deploy.md"
     aws ecr get-login-password | docker login --username AWS --password-stdin "$registry"
@@ -87,21 +119,15 @@ if [ "$does_review" = no ]; then
     push_image orderflow orderflow
 fi
 
-# SAM replaces the parameters of samconfig.toml by those of the command line, so all of them are passed.
-mapfile -t parameters < <(python3 -c '
-import sys, tomllib
-with open("samconfig.toml", "rb") as file:
-    configuration = tomllib.load(file)[sys.argv[1]]
-print(*configuration["deploy"]["parameters"]["parameter_overrides"], sep="\n")' "$configuration")
-
 built=.aws-sam/$stage
+# The routes of the built template have keys or not, so a build fits only one value of GatewayApiKeys.
 is_built() {
-    [ "$(cat "$built/commit" 2>/dev/null)" = "$commit" ]
+    [ "$(cat "$built/commit" 2>/dev/null)" = "$commit $routes" ]
 }
 if [ "$does_build" = yes ] || { [ "$does_review" = yes ] && ! is_built; }; then
     step "functions"
     template=template.yaml
-    if printf '%s\n' "${parameters[@]}" "$@" | grep -qE '^GatewayApiKeys="?required"?$'; then
+    if [ "$routes" = keys ]; then
         # In this folder, because its paths are relative.
         template=.gateway-keys.yaml
         trap 'rm -f .gateway-keys.yaml' EXIT
@@ -110,9 +136,9 @@ if [ "$does_build" = yes ] || { [ "$does_review" = yes ] && ! is_built; }; then
     rm -f "$built/commit"
     sam build --template-file "$template" --build-dir "$built"
     mkdir -p "$built"
-    echo "$commit" >"$built/commit"
+    echo "$commit $routes" >"$built/commit"
 elif ! is_built; then
-    fail "$built: not a build of the commit $commit; run infrastructure/release.sh $stage --build"
+    fail "$built: not a build of the commit $commit with GatewayApiKeys=$(parameter GatewayApiKeys); run infrastructure/release.sh $stage --build with the same parameters"
 fi
 if [ "$does_build" = yes ] && [ "$does_deploy" = no ]; then
     step "done: $tag is built"
@@ -131,15 +157,19 @@ quote() {
     done
 }
 
-# SAM publishes a version of the functions when this id changes.
+# SAM publishes a version of the functions when this id changes. The protection of the database changes no function, so that
+# the first release of production publishes one version.
 release_id() {
-    printf '%s\n' "$@" | sha256sum | cut -c 1-64
+    printf '%s\n' "$@" | sed '/^ProtectDatabase=/d' | sha256sum | cut -c 1-64
 }
 
 # All parameters of a deployment, in the array `overrides`.
 set_overrides() {
-    mapfile -t overrides < <(quote "${parameters[@]}" "$@" "ImageTag=$tag")
-    overrides+=("ReleaseId=\"$(release_id "${overrides[@]}")\"")
+    local quoted id
+    quoted=$(quote "${parameters[@]}" "$@" "ImageTag=$tag")
+    mapfile -t overrides <<<"$quoted"
+    id=$(release_id "${overrides[@]}")
+    overrides+=("ReleaseId=\"$id\"")
 }
 
 deploy() {
@@ -161,10 +191,16 @@ if [ "$does_review" = yes ]; then
     exit
 fi
 
-status=$(aws cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus' --output text 2>/dev/null) || status=missing
+status=$(aws cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus' --output text 2>&1) ||
+    case $status in
+        *"does not exist"*) status=missing ;;
+        *) fail "stack $stack: CloudFormation does not tell its status: $status" ;;
+    esac
 case $status in
     missing | REVIEW_IN_PROGRESS) exists=no ;;
-    ROLLBACK_COMPLETE | ROLLBACK_FAILED | CREATE_FAILED) fail "stack $stack: $status; follow docs/runbook.md, \"The first deployment failed\"" ;;
+    ROLLBACK_COMPLETE | ROLLBACK_FAILED | CREATE_FAILED | DELETE_FAILED) fail "stack $stack: $status; follow docs/runbook.md, \"The first deployment failed\"" ;;
+    *_IN_PROGRESS) fail "stack $stack: $status; wait until this change ends, then repeat; see docs/runbook.md, \"Deploy\"" ;;
+    UPDATE_ROLLBACK_FAILED) fail "stack $stack: $status; follow docs/runbook.md, \"A rollout failed\"" ;;
     *) exists=yes ;;
 esac
 step "deployment of $stack ($status)"
@@ -187,17 +223,23 @@ fi
 if [ "$stage" = prod ]; then
     step "protection of the stack"
     aws cloudformation update-termination-protection --enable-termination-protection --stack-name "$stack" --output text
-    aws cloudformation set-stack-policy --stack-name "$(stack_output "$stack" DatabaseStack)" \
-        --stack-policy-body "$(cat infrastructure/database-policy.json)"
+    database_stack=$(stack_output "$stack" DatabaseStack)
+    policy=$(cat infrastructure/database-policy.json)
+    aws cloudformation set-stack-policy --stack-name "$database_stack" --stack-policy-body "$policy"
 fi
 
 step "retention of the database's logs"
 # RDS creates these groups, without a retention time.
-days=$(printf '%s\n' "${parameters[@]}" "$@" | sed -n 's/^LogRetentionDays="\{0,1\}\([0-9]*\).*/\1/p' | tail -n 1)
+days=$(parameter LogRetentionDays)
 database=$(stack_output "$stack" Database)
-for group in "/aws/rds/instance/$database/postgresql" "/aws/rds/instance/$database/upgrade" RDSOSMetrics; do
+groups=("/aws/rds/instance/$database/postgresql" "/aws/rds/instance/$database/upgrade")
+# All databases of the account and region share this group, so its retention time is kept.
+shared=$(aws logs describe-log-groups --log-group-name-prefix RDSOSMetrics --output text \
+    --query "logGroups[?logGroupName=='RDSOSMetrics'].retentionInDays")
+case $shared in '' | None) groups+=(RDSOSMetrics) ;; esac
+for group in "${groups[@]}"; do
     aws logs put-retention-policy --log-group-name "$group" --retention-in-days "${days:-30}" ||
-        echo "log group $group: not there yet; the next release sets its retention time"
+        echo "log group $group: its retention time was not set; if it does not exist yet, the next release sets it"
 done
 
 step "builds of functions and worker"

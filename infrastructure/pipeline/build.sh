@@ -2,8 +2,9 @@
 # Builds both images and the functions of both stages once, for the jobs that deploy them. deploy.yml calls it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-PATH=$(tools/venv.sh sam):$(tools/venv.sh cargo-lambda):$PATH
-export CI=true PATH
+sam=$(tools/venv.sh sam)
+cargo_lambda=$(tools/venv.sh cargo-lambda)
+export CI=true PATH="$sam:$cargo_lambda:$PATH"
 rustup toolchain install
 rustup target add aarch64-unknown-linux-gnu
 infrastructure/release.sh dev --build

@@ -5,8 +5,9 @@
 set -euo pipefail
 [ $# = 2 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 cd "$(dirname "$0")/../.."
-PATH=$(tools/venv.sh sam):$(tools/venv.sh cargo-lambda):$PATH
-export CI=true PATH
+sam=$(tools/venv.sh sam)
+cargo_lambda=$(tools/venv.sh cargo-lambda)
+export CI=true PATH="$sam:$cargo_lambda:$PATH"
 mkdir -p .aws-sam
 infrastructure/release.sh "$1" --review >.aws-sam/review.md
 gh pr comment "$2" --edit-last --create-if-none --body-file .aws-sam/review.md

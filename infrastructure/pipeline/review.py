@@ -20,6 +20,18 @@ def call(*arguments):
     return json.loads(process.stdout or "null")
 
 
+def describe_stack(stack):
+    """Returns the description of a stack, or None if it does not exist. Another failure is an error."""
+    arguments = "aws", "cloudformation", "describe-stacks", "--stack-name", stack, "--output", "json"
+    process = subprocess.run(arguments, check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if process.returncode == 0:
+        return json.loads(process.stdout)["Stacks"][0]
+    reason = (process.stderr or process.stdout).strip()
+    if "does not exist" in reason:
+        return None
+    sys.exit(f"error: stack {stack}: CloudFormation does not describe it: {reason}")
+
+
 def cloudformation(command, *arguments):
     return call("aws", "cloudformation", command, *arguments, "--output", "json")
 
@@ -92,9 +104,8 @@ def is_lost(change):
 
 
 def main(stack, template, *arguments):
-    try:
-        described = cloudformation("describe-stacks", "--stack-name", stack)["Stacks"][0]
-    except subprocess.CalledProcessError:
+    described = describe_stack(stack)
+    if not described:
         print(f"### Changes of the stack `{stack}`\n\nThe stack does not exist. Its first release creates it.")
         return
     given = parse_parameters(arguments)

@@ -479,3 +479,27 @@ MANAGED_POLICIES = {
         "logs:PutRetentionPolicy",
     ],
 }
+
+# A statement with a narrower resource than `*` does not allow these actions. The page of each service in AWS's Service
+# Authorization Reference shows this, and for composite alarms the reference of CloudWatch's API.
+NEED_EVERY_RESOURCE = {
+    "cloudformation:DescribeStackDriftDetectionStatus",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "cloudwatch:PutCompositeAlarm",
+    "codedeploy:StopDeployment",
+    "ecr:GetAuthorizationToken",
+    "ecs:CreateCluster",
+    "ecs:DeregisterTaskDefinition",
+    "ecs:DescribeTaskDefinition",
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DeleteQueryDefinition",
+    "logs:DeleteResourcePolicy",
+    "logs:DescribeLogGroups",
+    "logs:DescribeQueryDefinitions",
+    "logs:DescribeResourcePolicies",
+    "logs:PutQueryDefinition",
+    "logs:PutResourcePolicy",
+    "route53:CreateHostedZone",
+}

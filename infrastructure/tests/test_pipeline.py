@@ -12,7 +12,7 @@ import pathlib
 import yaml
 
 from cloudformation import Template
-from pipeline_actions import ACTIONS, MANAGED_POLICIES, READ_BY_CHANGES
+from pipeline_actions import ACTIONS, MANAGED_POLICIES, NEED_EVERY_RESOURCE, READ_BY_CHANGES
 from stubs import run
 from templates import FILES, PROJECT, STAGES, VARIANTS, deployment, document, read
 
@@ -33,7 +33,9 @@ def statements(policy):
 
 
 def actions(policies):
-    return {action for policy in policies for statement in statements(policy) for action in as_list(statement["Action"])}
+    """Returns the actions that the policies allow."""
+    allowed = [each for policy in policies for each in statements(policy) if each["Effect"] == "Allow"]
+    return {action for statement in allowed for action in as_list(statement["Action"])}
 
 
 def roles_of(template):
@@ -126,6 +128,38 @@ class Roles(unittest.TestCase):
             with self.subTest(name):
                 self.assertTrue(name in ACTIONS, f"{name}: add the type to pipeline_actions.py and its actions to role.yaml")
                 self.assertEqual(set(ACTIONS[name]) - allowed, set())
+
+    def test_actions_without_a_narrower_resource_have_every_resource(self):
+        template = role_template()
+        policies = [policy for role in roles_of(template).values() for policy in role.get("Policies", [])]
+        policies += template.of_type("AWS::IAM::ManagedPolicy").values()
+        found = set()
+        for policy in policies:
+            for statement in statements(policy):
+                needed = {each for each in as_list(statement.get("Action", [])) if each in NEED_EVERY_RESOURCE or each.startswith("ec2:Describe")}
+                found |= needed
+                if needed:
+                    self.assertEqual(statement["Resource"], "*", needed)
+        self.assertEqual(NEED_EVERY_RESOURCE - found, set())
+
+    def test_stack_of_the_account_is_out_of_reach(self):
+        template = role_template()
+        for role in ("DeploymentRole", "ReviewRole", "ExecutionRole"):
+            self.assertIn("KeepAccount", template.properties(role)["ManagedPolicyArns"])
+        [statement] = statements(template.properties("KeepAccount"))
+        self.assertEqual(statement["Effect"], "Deny")
+        for action in statement["NotAction"]:
+            self.assertRegex(action, r":(Describe|Get|List)")
+        # release.sh reads the registry.
+        self.assertIn("cloudformation:DescribeStacks", statement["NotAction"])
+        self.assertEqual(
+            [each.split(":", 5)[5] for each in statement["Resource"]],
+            ["stack/orderflow-account/*", "role/orderflow-account-*"],
+        )
+
+    def test_deployment_may_tag_the_stack(self):
+        # samconfig.toml has tags.
+        self.assertIn("cloudformation:TagResource", actions(role_template().properties("DeploymentRole")["Policies"]))
 
     def test_cloudformation_reads_no_secret(self):
         # A reference to the value of a secret would need more rights.
@@ -231,11 +265,11 @@ class Workflow(unittest.TestCase):
 
 
 class Review(unittest.TestCase):
-    def review(self, *changes, status="CREATE_COMPLETE", reason="", stack=0, nested=()):
+    def review(self, *changes, status="CREATE_COMPLETE", reason="", missing="", nested=()):
         described = {"Stacks": [{"Parameters": [{"ParameterKey": "Zones"}, {"ParameterKey": "Stage"}]}]}
         known = {"Parameters": [{"ParameterKey": name} for name in ("Stage", "Zones", "ImageTag", "New")]}
         responses = [
-            ("describe-stacks", json.dumps(described), stack),
+            ("describe-stacks", missing or json.dumps(described), 255 if missing else 0),
             ("get-template-summary", json.dumps(known), 0),
             ("create-change-set", json.dumps({"Id": "arn:root"}), 0),
             ("--change-set-name arn:nested", json.dumps({"Status": status, "StackName": "orderflow-Database-1", "Changes": self.wrap(nested)}), 0),
@@ -294,14 +328,20 @@ END"""
         self.assertIn("denied", result.output)
 
     def test_missing_stack_is_not_an_error(self):
-        result = self.review(stack=255)
+        result = self.review(missing="Stack with id orderflow does not exist")
         self.assertEqual(result.status, 0, result.output)
         self.assertIn("does not exist", result.output)
 
+    def test_stack_that_is_not_described_is_an_error(self):
+        result = self.review(missing="ExpiredToken")
+        self.assertEqual(result.status, 1, result.output)
+        self.assertIn("ExpiredToken", result.output)
+
 
 class Drift(unittest.TestCase):
-    def drift(self, drifts=(), status="DETECTION_COMPLETE"):
+    def drift(self, drifts=(), status="DETECTION_COMPLETE", first=()):
         responses = [
+            *first,
             ("list-stack-resources", json.dumps(["arn:network", "arn:database"]), 0),
             ("detect-stack-drift", "id", 0),
             ("describe-stack-drift-detection-status", json.dumps({"DetectionStatus": status, "DetectionStatusReason": "no access"}), 0),
@@ -315,6 +355,11 @@ class Drift(unittest.TestCase):
         self.assertEqual(result.status, 0, result.output)
         compared = [call[call.index("--stack-name") + 1] for call in result.calls_of("aws", "cloudformation", "detect-stack-drift")]
         self.assertEqual(compared, ["orderflow", "arn:network", "arn:database"])
+
+    def test_unreadable_nested_stacks_are_an_error(self):
+        result = self.drift(first=[("list-stack-resources", "", 254)])
+        self.assertNotEqual(result.status, 0)
+        self.assertEqual(result.calls_of("aws", "cloudformation", "detect-stack-drift"), [])
 
     def changed(self, *paths, kind="AWS::RDS::DBInstance", status="MODIFIED"):
         return {
@@ -377,7 +422,7 @@ class Scripts(unittest.TestCase):
             ("git status", "", 0),
             ("git rev-parse", "0123456789ab", 0),
             *((f"imageTag={image}", "", 0) for image in images),
-            ("describe-images", "", 255),
+            ("describe-images", "ImageNotFoundException", 255),
             ("OutputKey=='Registry'", "registry", 0),
             ("OutputKey=='Cluster'", "cluster", 0),
             ("OutputKey=='DatabaseStack'", "arn:database", 0),
@@ -387,7 +432,9 @@ class Scripts(unittest.TestCase):
             ("get-function-configuration", tag, 0),
         ]
         programs = ("aws", "docker", "sam", "git", "gh", "rustup")
-        return run(str(self.project / "infrastructure/pipeline" / name), arguments, responses, programs)
+        # A version manager's python3 would find its own programs before the stubs.
+        scripts = {"python3": f'exec {sys.executable} -B "$@"'}
+        return run(str(self.project / "infrastructure/pipeline" / name), arguments, responses, programs, scripts)
 
     def test_one_build_is_deployed_to_both_stages(self):
         built = self.run_job("build.sh", images=())
@@ -404,6 +451,14 @@ class Scripts(unittest.TestCase):
             [call] = result.calls_of("sam", "deploy")
             self.assertIn("--no-confirm-changeset", call)
             self.assertIn(f"called operate.sh --timeout 600 {stack} check\ncalled smoke.sh {stack}\n", result.output)
+
+    def test_failed_installation_fails_the_job(self):
+        for program in ("sam", "cargo-lambda"):
+            for job in (("build.sh",), ("comment.sh", "prod", "42")):
+                with self.subTest(job, program=program):
+                    self.write("tools/venv.sh", f'[ "$1" != {program} ] || exit 4; echo /nonexistent')
+                    result = self.run_job(*job)
+                    self.assertEqual((result.status, result.calls), (4, []), result.output)
 
     def test_failed_check_fails_the_job(self):
         self.run_job("build.sh")
@@ -425,7 +480,7 @@ class Scripts(unittest.TestCase):
             self.assertRegex(reviewed[-1], '^ReleaseId="[0-9a-f]{64}"$')
 
     def test_review_is_a_comment_without_other_output(self):
-        missing = [("cloudformation describe-stacks --stack-name orderflow --output", "", 255)]
+        missing = [("cloudformation describe-stacks --stack-name orderflow --output", "Stack with id orderflow does not exist", 255)]
         result = self.run_job("comment.sh", "prod", "42", first=missing)
         self.assertEqual(result.status, 0, result.output)
         [call] = result.calls_of("gh", "pr", "comment")

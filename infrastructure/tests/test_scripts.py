@@ -34,23 +34,24 @@ class Release(unittest.TestCase):
         for name in ("template.yaml", "samconfig.toml"):
             shutil.copy(PROJECT / name, self.project / name)
 
-    def release(self, *arguments, first=(), status="UPDATE_COMPLETE", changes="", worker=None, variables={}):
+    def release(self, *arguments, first=(), status="UPDATE_COMPLETE", changes="", worker=None, retention="", scripts={}, variables={}):
         tag = ROLES[arguments[0]]
         responses = [
             *first,
             ("git status", changes, 0),
             ("git rev-parse", COMMIT, 0),
-            ("describe-images", "", 255),
+            ("describe-images", "ImageNotFoundException", 255),
             ("OutputKey=='Registry'", REGISTRY, 0),
             ("OutputKey=='Cluster'", "cluster", 0),
             ("OutputKey=='DatabaseStack'", "arn:database-stack", 0),
             ("OutputKey=='Database'", "instance", 0),
-            ("StackStatus", status, 0 if status else 255),
+            ("StackStatus", status or f"Stack with id {arguments[0]} does not exist", 0 if status else 255),
+            ("describe-log-groups", retention, 0),
             ("describe-task-definition", f"{REGISTRY}/orderflow-worker:{worker or tag}", 0),
             ("get-function-configuration", tag, 0),
         ]
         # CI=true is the variable of hosted runners.
-        return run(str(self.project / "infrastructure/release.sh"), arguments, responses, variables={"CI": ""} | variables)
+        return run(str(self.project / "infrastructure/release.sh"), arguments, responses, scripts=scripts, variables={"CI": ""} | variables)
 
     def deployed_parameters(self, result):
         deployments = []
@@ -217,6 +218,82 @@ class Release(unittest.TestCase):
         self.assertEqual(result.status, 1)
         self.assertIn("release-111111111111 instead of", result.output)
 
+    def test_older_programs_are_rejected_before_any_change(self):
+        for program, text in (("python3", "Python 3.11 or later"), ("sed", "GNU")):
+            with self.subTest(program):
+                result = self.release("prod", scripts={program: "exit 1"})
+                self.assertEqual(result.status, 1)
+                self.assertIn(text, result.output)
+                self.assertEqual({call[0] for call in result.calls} - {"git"}, set())
+
+    def test_bash_of_macos_is_rejected(self):
+        for version, is_rejected in (("3 2", True), ("4 3", True), ("4 4", False), ("5 0", False)):
+            command = f'. "{script("shell.sh")}"; missing_in_shell {version}'
+            self.assertEqual("Bash 4.4" in run("bash", ["-c", command], []).output, is_rejected, version)
+
+    def test_parameters_that_are_not_read_are_an_error(self):
+        for text in ("", '[prod.deploy.parameters]\nparameter_overrides = []', '[prod.deploy.parameters]\nparameter_overrides = "Stage=prod"'):
+            with self.subTest(text):
+                (self.project / "samconfig.toml").write_text(text)
+                result = self.release("prod")
+                self.assertEqual(result.status, 1)
+                self.assertIn("samconfig.toml", result.output)
+                self.assertEqual({call[0] for call in result.calls}, {"git"})
+
+    def test_keys_of_the_configuration_change_the_build(self):
+        path = self.project / "samconfig.toml"
+        path.write_text(path.read_text().replace('"Stage=prod",', '"Stage=prod", "GatewayApiKeys=required",'))
+        [call] = self.release("prod").calls_of("sam", "build")
+        self.assertIn(".gateway-keys.yaml", call)
+        # The last value counts.
+        [call] = self.release("prod", "GatewayApiKeys=none").calls_of("sam", "build")
+        self.assertIn("template.yaml", call)
+
+    def test_build_without_keys_is_not_deployed_with_keys(self):
+        self.assertEqual(self.release("dev", "--build").status, 0)
+        images = [("describe-images", "", 0)]
+        result = self.release("dev", "--deploy", "GatewayApiKeys=required", first=images)
+        self.assertEqual((result.status, result.calls_of("sam", "deploy")), (1, []))
+        self.assertIn("GatewayApiKeys=required", result.output)
+        self.assertEqual(self.release("dev", "--deploy", first=images).status, 0)
+
+    def test_functions_alone_need_no_images(self):
+        first = [("OutputKey=='Registry'", "", 255), ("OutputKey=='Cluster'", "", 0)]
+        result = self.release("prod", "DeployBackend=false", first=first)
+        self.assertEqual(result.status, 0, result.output)
+        self.assertEqual((result.calls_of("docker"), result.calls_of("aws", "ecr")), ([], []))
+        self.assertEqual(len(result.calls_of("sam", "deploy")), 1)
+        self.assertEqual(self.release("prod", first=first).status, 1)
+
+    def test_image_that_ecr_does_not_tell_is_an_error(self):
+        result = self.release("prod", first=[("describe-images", "ExpiredTokenException", 255)])
+        self.assertEqual((result.status, result.calls_of("docker", "buildx")), (1, []))
+        self.assertIn("ExpiredTokenException", result.output)
+
+    def test_status_that_is_unknown_is_an_error(self):
+        result = self.release("prod", first=[("StackStatus", "AccessDenied", 254)])
+        self.assertEqual((result.status, result.calls_of("sam", "deploy")), (1, []))
+        self.assertIn("AccessDenied", result.output)
+
+    def test_stack_that_cannot_be_changed_names_the_procedure(self):
+        for status in ("UPDATE_ROLLBACK_FAILED", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "DELETE_FAILED"):
+            with self.subTest(status):
+                result = self.release("prod", status=status)
+                self.assertEqual((result.status, result.calls_of("sam", "deploy")), (1, []))
+                [heading] = re.findall(r'docs/runbook.md, "(.+)"', result.output)
+                self.assertRegex(read("docs/runbook.md"), f"(?m)^##+ {heading}$")
+
+    def test_first_production_release_publishes_one_version(self):
+        first, second = self.deployed_parameters(self.release("prod", status=""))
+        self.assertEqual(first["ReleaseId"], second["ReleaseId"])
+
+    def test_failed_output_is_an_error(self):
+        self.assertNotEqual(self.release("prod", first=[("OutputKey=='DatabaseStack'", "", 254)]).status, 0)
+
+    def test_retention_of_the_shared_group_is_kept(self):
+        groups = [call[4] for call in self.release("prod", retention="365").calls_of("aws", "logs", "put-retention-policy")]
+        self.assertEqual((len(groups), "RDSOSMetrics" in groups), (2, False))
+
     def test_logs_of_the_database_expire(self):
         result = self.release("prod", "LogRetentionDays=60")
         groups = [(call[4], call[6]) for call in result.calls_of("aws", "logs", "put-retention-policy")]
@@ -225,7 +302,7 @@ class Release(unittest.TestCase):
 
 
 class Preflight(unittest.TestCase):
-    def preflight(self, stage, *arguments, lambda_limit="1000", processors="16.0", secret=0, used="1", first=()):
+    def preflight(self, stage, *arguments, lambda_limit="1000", processors="16.0", secret=0, used="1", stack=False, region="eu-central-1", scripts={}, first=()):
         responses = [
             *first,
             ("sts get-caller-identity", "123456789012", 0),
@@ -235,10 +312,12 @@ class Preflight(unittest.TestCase):
             ("fargate", processors, 0),
             ("get-service-quota", "5.0", 0),
             ("StackStatus", "CREATE_COMPLETE", 0),
-            ("describe-secret", "", secret),
+            ("StackId", "", 0 if stack else 254),
+            ("describe-secret", "ResourceNotFoundException", secret),
+            ("describe-orderable-db-instance-options", "db.m7g.large", 0),
         ]
-        programs = ("aws", "docker", "sam", "git", "cargo-lambda", "jq")
-        return run(script("preflight.sh"), [stage, *arguments], responses, programs)
+        programs = ("aws", "docker", "sam", "git", "cargo-lambda", "jq", "rustup")
+        return run(script("preflight.sh"), [stage, *arguments], responses, programs, scripts, {"AWS_REGION": region})
 
     def test_used_quotas_count(self):
         result = self.preflight("prod", used="4")
@@ -268,10 +347,48 @@ class Preflight(unittest.TestCase):
     def test_new_account_fails_with_the_remedy(self):
         result = self.preflight("prod", lambda_limit="10", processors="6.0")
         self.assertEqual(result.status, 1)
-        self.assertIn("failed  concurrent Lambda executions: 10; 520 is required", result.output)
+        self.assertIn("failed  free concurrent Lambda executions: 10; 520 is required", result.output)
         self.assertIn("Readers=0", result.output)
         self.assertIn("failed  Fargate processors: 6; 13 is required", result.output)
         self.assertIn("request-service-quota-increase --service-code fargate", result.output)
+
+    def test_existing_stack_has_its_reservations_and_its_network(self):
+        result = self.preflight("prod", lambda_limit="480", used="5", stack=True)
+        self.assertEqual(result.status, 0, result.output)
+        self.assertEqual(self.preflight("prod", lambda_limit="480").status, 1)
+        [call] = result.calls_of("aws", "lambda", "get-account-settings")
+        self.assertIn("AccountLimit.UnreservedConcurrentExecutions", call)
+
+    def test_unknown_values_fail(self):
+        for name in ("get-account-settings", "fargate", "describe-addresses", "L-F678F1CE", "describe-orderable", "StackStatus"):
+            with self.subTest(name):
+                result = self.preflight("prod", first=[(name, "AccessDenied", 254)])
+                self.assertEqual(result.status, 1, result.output)
+                self.assertRegex(result.output, r"(?m)^failed  .*(unknown|not offered)")
+        result = self.preflight("prod", "arn:secret", first=[("describe-secret", "AccessDenied", 254)])
+        self.assertIn("failed  secret arn:secret: unknown; AccessDenied", result.output)
+
+    def test_region_without_certificates_fails(self):
+        for region in ("mars-north-1", "eu"):
+            result = self.preflight("prod", region=region)
+            self.assertEqual(result.status, 1)
+            self.assertIn(f"failed  region: {region}", result.output)
+
+    def test_class_that_the_region_lacks_fails(self):
+        result = self.preflight("prod", first=[("describe-orderable", "None", 0)])
+        self.assertIn("failed  database class", result.output)
+
+    def test_missing_service_linked_role_fails(self):
+        for role, service in (("ForECS", "ecs"), ("ForRDS", "rds"), ("ECSService", "ecs.application-autoscaling")):
+            result = self.preflight("prod", first=[(f"get-role --role-name AWSServiceRole{role}", "", 254)] if role != "ECSService" else [("_ECSService", "", 254)])
+            self.assertEqual(result.status, 1)
+            self.assertIn(f"create-service-linked-role --aws-service-name {service}.amazonaws.com", result.output)
+            self.assertIn(service + ".amazonaws.com", read("docs/deploy.md"))
+
+    def test_older_python_fails(self):
+        result = self.preflight("prod", scripts={"python3": "exit 1"})
+        self.assertEqual(result.status, 1)
+        self.assertIn("Python 3.11 or later", result.output)
 
     def test_missing_secret_fails(self):
         self.assertEqual(self.preflight("dev", "arn:aws:secretsmanager:a", secret=255).status, 1)
@@ -287,7 +404,8 @@ class Preflight(unittest.TestCase):
                 others = sum(sizes[f"{name}Concurrency"] for name in ("Start", "Signal", "Webhook", "Web"))
                 expected = (
                     f"{stage}) readers={sizes['Readers']} others={others} workers={sizes['MostWorkers']} percent={sizes['DeploymentPercent']} "
-                    f"milliprocessors={units * 1000 // 1024} addresses={addresses} ;;"
+                    f"milliprocessors={units * 1000 // 1024} addresses={addresses} "
+                    f"class={sizes['DatabaseClass']} stack="
                 )
                 self.assertIn(expected, text)
 
@@ -382,6 +500,11 @@ class Operate(unittest.TestCase):
         result = self.operate("verify", state={"lastStatus": "STOPPED", "stoppedReason": "CannotPullContainerError", "containers": [{}]})
         self.assertEqual(result.status, 1)
         self.assertIn("CannotPullContainerError", result.output)
+
+    def test_each_missing_output_is_an_error(self):
+        for name in self.OUTPUTS:
+            result = self.operate("verify", outputs={key: value for key, value in self.OUTPUTS.items() if key != name})
+            self.assertEqual((result.status, result.calls_of("aws", "ecs")), (1, []), name)
 
     def test_stack_without_a_backend_is_an_error(self):
         result = self.operate("verify", outputs={"ApiUrl": "https://api.example.com"})
@@ -615,3 +738,40 @@ class RehearseRestore(unittest.TestCase):
         self.assertIn("exists already", result.output)
         self.assertEqual(self.restores(result), [])
         self.assertEqual(result.calls_of("aws", "rds", "delete-db-instance"), [])
+
+
+class DeploymentPage(unittest.TestCase):
+    """The commands of docs/deploy.md."""
+
+    def test_secrets_are_no_arguments(self):
+        page = read("docs/deploy.md")
+        function = re.search(r"(?ms)^secret\(\) \{.*?^\}", page)[0]
+        result = run("bash", ["-c", f"{function}\nprintf 'hidden value\\n' | {{ secret orderflow/smtp; }}"], [("create-secret", "arn:secret", 0)])
+        self.assertEqual(result.status, 0, result.output)
+        [call] = result.calls_of("aws", "secretsmanager", "create-secret")
+        self.assertNotIn("hidden value", " ".join(call))
+        self.assertEqual(call[call.index("--secret-string") + 1], "file:///dev/stdin")
+        self.assertIn("arn:secret", result.output)
+        self.assertEqual(re.findall(r"--secret-string (?!file:)\S+", page), [])
+
+    def test_stack_of_the_account_keeps_its_role_after_a_failure(self):
+        [command] = re.findall(r"aws cloudformation deploy --stack-name orderflow-account(?:.*\\\n)*.*", read("docs/deploy.md"))
+        self.assertIn("--disable-rollback", command)
+
+    def test_variables_are_set_before_their_use(self):
+        page = read("docs/deploy.md")
+        for definition, use in (("\nout() {", '"$(out '), ("\ntopic=", '"$topic"'), ("api=$(out", '"$api"')):
+            self.assertGreater(page.index(definition), 0)
+            self.assertLess(page.index(definition), page.index(use), definition)
+
+
+class HiddenFailures(unittest.TestCase):
+    def test_no_script_hides_the_exit_code_of_a_program(self):
+        # Bash ignores the exit code of a process substitution, and those of all but the last substitution of an assignment.
+        paths = [path for path in (PROJECT / "infrastructure").rglob("*.sh") if "tests" not in path.parts]
+        self.assertGreater(len(paths), 10)
+        for path in paths:
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                with self.subTest(f"{path.name}:{number}"):
+                    self.assertNotIn("< <(", line)
+                    self.assertNotRegex(line, r"^\s*(export )?\w+=[^ ]*\$\([^()$]*\)[^ ]*\$\([^(]")
