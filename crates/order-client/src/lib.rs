@@ -5,6 +5,7 @@
 //! them. It makes no decisions about orders and does not depend on HTTP. Start with
 //! [`OrderClient`]; `connection.rs` makes, keeps and replaces the connection.
 
+mod attribute_setup;
 mod client;
 mod command;
 mod connection;
@@ -28,6 +29,7 @@ mod trace_header;
 mod update;
 mod workflow;
 
+pub use attribute_setup::{AttributeError, AttributeSetup};
 pub use client::OrderClient;
 pub use command::OrderCommand;
 pub use connection::connect_worker;

@@ -1,5 +1,7 @@
 //! Errors of this crate.
 
+use sqlx::migrate::MigrateError;
+
 /// A failed operation on the database.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -9,7 +11,7 @@ pub enum Error {
         source: sqlx::Error,
     },
     #[error("failed to apply the migrations")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     #[error("failed to read {table} row {key}: invalid value in column {column}")]
     InvalidColumn {
         table: &'static str,
@@ -50,8 +52,8 @@ impl Error {
         match self {
             Self::Query { source, .. } => cause(source),
             Self::NoUrl(error) => Some(error.to_string()),
-            Self::Migrate(_)
-            | Self::InvalidColumn { .. }
+            Self::Migrate(error) => Some(migration_cause(error)),
+            Self::InvalidColumn { .. }
             | Self::UnsupportedStatement
             | Self::QueryRejected(_)
             | Self::NotRds
@@ -68,6 +70,25 @@ impl Error {
         };
         let code = source.as_database_error().and_then(|error| error.code());
         code.is_some_and(|code| code == "28P01" || code == "28000")
+    }
+
+    /// Whether the connection ended during the operation, or the server accepts none at the moment.
+    pub fn is_connection_lost(&self) -> bool {
+        match self {
+            Self::Query { source, .. }
+            | Self::Migrate(
+                MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
+            ) => is_connection_lost(source),
+            Self::NoUrl(_) => true,
+            Self::Migrate(_)
+            | Self::InvalidColumn { .. }
+            | Self::UnsupportedStatement
+            | Self::QueryRejected(_)
+            | Self::NotRds
+            | Self::MissingEvents { .. }
+            | Self::OtherOrder
+            | Self::InvalidUrl(_) => false,
+        }
     }
 
     /// Whether a repeated attempt may succeed, because the database is unavailable or overloaded.
@@ -93,6 +114,41 @@ impl Error {
             | Self::OtherOrder
             | Self::InvalidUrl(_) => false,
         }
+    }
+}
+
+/// Returns the number of the migration and the cause of its failure. PostgreSQL's own text may contain
+/// values of a row.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other errors have texts of sqlx without values"
+)]
+fn migration_cause(error: &MigrateError) -> String {
+    let describe = |source| cause(source).unwrap_or_else(|| "unexpected response".to_owned());
+    match error {
+        MigrateError::Execute(source) => describe(source),
+        MigrateError::ExecuteMigration(source, version) => {
+            format!("migration {version:04}: {}", describe(source))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Connection exceptions, shutdowns and too many connections (PostgreSQL's manual, appendix A).
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all other errors are about the statement"
+)]
+fn is_connection_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("08") || code.starts_with("57P") || code == "53300"
+        }),
+        _ => false,
     }
 }
 

@@ -18,11 +18,13 @@ mod migrations;
 pub mod order_write;
 pub mod orders;
 pub mod outbox;
+pub mod owner_session;
 mod pool;
 pub mod purge;
 pub mod rds_token;
 pub mod roles;
 pub mod running_orders;
+mod schema_update;
 pub mod shipments;
 pub mod simulator;
 pub mod stalled_orders;
@@ -38,4 +40,5 @@ pub use migrations::{
 pub use pool::{
     check_reachable, connect, connect_lazy, limit_statements, normalize_database_url, ping,
 };
+pub use schema_update::{IamUsers, SchemaUpdate, SchemaUpdateError, update_schema};
 pub use sqlx::PgPool;

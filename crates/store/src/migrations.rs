@@ -1,6 +1,6 @@
 //! The schema's migrations, in this program and in the database.
 
-use std::sync::LazyLock;
+use std::{fmt, sync::LazyLock};
 
 use sqlx::{
     PgConnection, PgPool, Postgres,
@@ -43,6 +43,13 @@ pub struct Migration {
     pub description: String,
     /// Whether the database has this migration.
     pub is_applied: bool,
+}
+
+/// The number and the name of the file, such as `0015 purge`.
+impl fmt::Display for Migration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04} {}", self.version, self.description)
+    }
 }
 
 /// Lists the migrations of this program, oldest first.

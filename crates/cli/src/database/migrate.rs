@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use super::{arguments::Migrate, search_attributes};
@@ -10,33 +10,24 @@ use crate::{
     output::{OutputArguments, paint_failure, print, print_json},
     target,
 };
+use store::{IamUsers, Migration, SchemaUpdate};
 
 /// Migrates the database, then registers the search attributes. If Temporal is unavailable, the
-/// database is migrated nevertheless. A newer release has prepared both for its own needs, so a newer
-/// schema means that nothing is to be done: a deployment that is rolled back succeeds.
+/// database is migrated nevertheless. A newer schema means that nothing is to be done, so a deployment
+/// that is rolled back succeeds.
 pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Result<ExitCode> {
     let pool = target::open_database().await?;
-    let missing: Vec<_> = store::list_migrations(&pool)
-        .await?
-        .into_iter()
-        .filter(|migration| !migration.is_applied)
-        .collect();
-    store::migrate(&pool)
-        .await
-        .context("a migration failed and was rolled back")?;
-    let schema = store::schema_version(&pool).await?;
-    if schema > store::latest_known_version() {
-        return report_newer_schema(schema, output);
+    let users = if iam_users {
+        IamUsers::Create
+    } else {
+        IamUsers::Omit
+    };
+    let update = store::update_schema(&pool, users).await?;
+    if update.is_newer_than_program() {
+        return report_newer_schema(&update, output);
     }
-    if iam_users {
-        store::roles::create(&pool)
-            .await
-            .context("the schema is up to date, but the IAM users were not created")?;
-    }
-    let applied: Vec<String> = missing
-        .iter()
-        .map(|migration| format!("{:04} {}", migration.version, migration.description))
-        .collect();
+    let schema = update.schema;
+    let applied: Vec<String> = update.applied.iter().map(Migration::to_string).collect();
     let attributes = search_attributes::register().await;
     if output.json {
         print_json(&json!({
@@ -48,12 +39,7 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
         for migration in &applied {
             print(&format!("database: applied {migration}"))?;
         }
-        let state = if applied.is_empty() {
-            "already up to date"
-        } else {
-            "up to date"
-        };
-        print(&format!("database: schema {schema:04}, {state}"))?;
+        print(&format!("database: {}", update.describe()))?;
         if iam_users {
             print("database: orderflow_worker and orderflow_reader have their privileges")?;
         }
@@ -71,17 +57,15 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
     Ok(ExitCode::FAILURE)
 }
 
-fn report_newer_schema(schema: i64, output: OutputArguments) -> Result<ExitCode> {
-    let known = store::latest_known_version();
+fn report_newer_schema(update: &SchemaUpdate, output: OutputArguments) -> Result<ExitCode> {
     if output.json {
         print_json(&json!({
-            "schema": schema, "known_schema": known, "applied": [], "search_attributes": [],
-            "search_attributes_verified": false, "iam_users": false, "failure": null,
+            "schema": update.schema, "known_schema": store::latest_known_version(), "applied": [],
+            "search_attributes": [], "search_attributes_verified": false, "iam_users": false,
+            "failure": null,
         }))?;
     } else {
-        print(&format!(
-            "database: schema {schema:04} is newer than {known:04}, the newest that this program has; nothing was changed"
-        ))?;
+        print(&format!("database: {}", update.describe()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

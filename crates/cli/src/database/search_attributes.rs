@@ -1,15 +1,9 @@
 //! The search attributes of Temporal's namespace, for `migrate`.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result};
+use anyhow::Error;
 
 use crate::target;
-use domain::SEARCH_ATTRIBUTES;
-use order_client::AttributeRegistration;
-
-/// The time in which a server uses a new search attribute.
-const ATTRIBUTE_TIMEOUT: Duration = Duration::from_secs(120);
+use order_client::{AttributeError, AttributeSetup, OrderClient};
 
 /// The result of the registration, for people and for scripts.
 pub(super) struct Report {
@@ -31,73 +25,43 @@ impl Report {
             failure: Some(failure),
         }
     }
+
+    fn from_error(error: AttributeError) -> Self {
+        if let AttributeError::Refused { missing, .. } = &error {
+            let summary = format!("missing search attributes: {}", missing.join(", "));
+            return Self::failed(&summary, error.to_string());
+        }
+        Self::unusable(error.into())
+    }
+
+    fn unusable(error: Error) -> Self {
+        Self::failed(
+            "the search attributes cannot be used",
+            format!("{error:#}; run `orderflow check`"),
+        )
+    }
 }
 
 /// Registers the missing search attributes, and waits until they can be used.
 pub(super) async fn register() -> Report {
-    try_register().await.unwrap_or_else(|error| {
-        Report::failed(
-            "the search attributes cannot be used",
-            format!("{error:#}; run `orderflow check`"),
-        )
-    })
-}
-
-async fn try_register() -> Result<Report> {
-    let settings = target::temporal_settings()?;
-    let namespace = settings.namespace().to_owned();
-    let orders = order_client::OrderClient::new(settings);
-    let registered = match orders.register_search_attributes().await? {
-        AttributeRegistration::Complete(registered) => registered,
-        AttributeRegistration::Refused(missing) => {
-            let names = missing.join(", ");
-            let command = tcld_command(&namespace, &missing);
-            return Ok(Report::failed(
-                &format!("missing search attributes: {names}"),
-                format!(
-                    "search attributes {names}: missing, and Temporal does not permit this program to register them; \
-                     on Temporal Cloud, run `{command}`"
-                ),
-            ));
-        }
-        AttributeRegistration::Unverified => {
-            return Ok(Report {
-                registered: Vec::new(),
-                verified: false,
-                summary: format!(
-                    "the search attributes could not be verified, because Temporal refuses to list them; \
-                     if orders do not start, run `{}`",
-                    tcld_command(&namespace, &SEARCH_ATTRIBUTES.map(|(name, _)| name))
-                ),
-                failure: None,
-            });
-        }
+    let settings = match target::temporal_settings() {
+        Ok(settings) => settings,
+        Err(error) => return Report::unusable(error),
     };
-    orders
-        .wait_for_search_attributes(ATTRIBUTE_TIMEOUT)
-        .await
-        .context("the search attributes are registered, but cannot be used yet")?;
-    let summary = if registered.is_empty() {
-        "all search attributes were already registered".to_owned()
-    } else {
-        format!("registered {}", registered.join(", "))
+    let setup = OrderClient::new(settings).set_up_search_attributes().await;
+    let setup = match setup {
+        Ok(setup) => setup,
+        Err(error) => return Report::from_error(error),
     };
-    Ok(Report {
+    let summary = setup.describe();
+    let (registered, verified) = match setup {
+        AttributeSetup::Usable(registered) => (registered, true),
+        AttributeSetup::Unverified { .. } => (Vec::new(), false),
+    };
+    Report {
         registered,
-        verified: true,
+        verified,
         summary,
         failure: None,
-    })
-}
-
-/// Returns the command of Temporal Cloud's command line that creates search attributes. It rejects
-/// those that exist.
-fn tcld_command(namespace: &str, names: &[&str]) -> String {
-    let mut command = format!("tcld namespace search-attributes add --namespace {namespace}");
-    for (name, kind) in SEARCH_ATTRIBUTES {
-        if names.contains(&name) {
-            command.push_str(&format!(" --sa {name}={kind}"));
-        }
     }
-    command
 }
