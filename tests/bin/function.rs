@@ -13,6 +13,7 @@ async fn main() -> ExitCode {
         Some("events") => run::<events::App>().await,
         Some("webhook") => run::<webhook::App>().await,
         Some("web") => run::<web::App>().await,
+        Some("migrate") => migrate::run().await,
         other => {
             eprintln!("error: unknown function {other:?}");
             ExitCode::FAILURE

@@ -78,7 +78,7 @@ fn rule(name: &str) -> Option<Rule> {
         ),
         // AWS credentials and signed calls to AWS.
         "aws" => (
-            &["settings"],
+            &["domain", "settings"],
             &["axum", "lambda_http", "sqlx", "temporalio-client"],
         ),
         "order-client" => (
@@ -137,6 +137,11 @@ fn rule(name: &str) -> Option<Rule> {
                 "workflows",
             ],
             &["sqlx", "tonic"],
+        ),
+        // The only function that writes to the database. It receives no HTTP requests.
+        "migrate" => (
+            &["aws", "order-client", "settings", "store", "telemetry"],
+            &["lambda_http", "sqlx", "temporalio-client", "tonic"],
         ),
         // Files and the route table only.
         "web" => (
@@ -210,7 +215,8 @@ fn rule(name: &str) -> Option<Rule> {
         // The programs under test. Dev-dependencies have no rule.
         "system-tests" => (
             &[
-                "cli", "events", "http", "query", "signal", "start", "web", "webhook", "worker",
+                "cli", "events", "http", "migrate", "query", "signal", "start", "web", "webhook",
+                "worker",
             ],
             &[],
         ),

@@ -17,7 +17,6 @@ use crate::{
     },
     harness::{Harness, worker_start_error},
     shared_servers::shared_servers,
-    status_report::read_template,
     tls::CertificateAuthority,
 };
 use devstack::{Postgres, PostgresOptions};
@@ -331,38 +330,6 @@ async fn owner_logs_in_after_creating_the_roles() {
     let database = Database::with_token_provider(pool, provider.unwrap());
     rds.create_roles_as_owner(&database.connect().await.unwrap())
         .await;
-}
-
-#[test]
-fn migration_task_may_log_in_as_owner_with_a_token() {
-    let template = read_template("worker.yaml");
-    let properties = |name: &str| &template["Resources"][name]["Properties"];
-    let task = properties("Migrate");
-    assert_eq!(task["TaskRoleArn"].as_str(), Some("OwnerRole.Arn"));
-    let environment = task["ContainerDefinitions"][0]["Environment"].as_vec();
-    let login = environment
-        .unwrap()
-        .iter()
-        .find(|variable| variable["Name"].as_str() == Some("DATABASE_IAM_AUTH"));
-    assert_eq!(login.unwrap()["Value"].as_str(), Some("fallback"));
-    let statement = |role: &str, number: usize| {
-        &properties(role)["Policies"][0]["PolicyDocument"]["Statement"][number]
-    };
-    let permission = statement("OwnerRole", 0);
-    assert_eq!(permission["Action"].as_str(), Some("rds-db:connect"));
-    assert_eq!(
-        permission["Resource"].as_str(),
-        Some("${DatabaseUserArnPrefix}/orderflow_owner")
-    );
-    let passed = (0..4)
-        .map(|number| statement("MigratorRole", number))
-        .find(|statement| statement["Action"].as_str() == Some("iam:PassRole"));
-    let passed = passed.unwrap()["Resource"].as_vec().unwrap();
-    assert!(
-        passed
-            .iter()
-            .any(|role| role.as_str() == Some("OwnerRole.Arn"))
-    );
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ mod regressions;
 mod replay;
 mod routes;
 mod schema;
+mod schema_update;
 mod settings_source;
 mod settlements;
 mod shared_servers;

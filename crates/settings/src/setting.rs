@@ -12,6 +12,8 @@ pub enum Program {
     Events,
     Webhook,
     Web,
+    /// The function that prepares the database and Temporal for a release.
+    Migrate,
     /// `orderflow serve api`: all functions in one process.
     Gateway,
     /// `orderflow`, with all commands but `serve`.
@@ -29,6 +31,7 @@ impl Program {
             Self::Events => "`events`",
             Self::Webhook => "`webhook`",
             Self::Web => "`web`",
+            Self::Migrate => "`migrate`",
             Self::Gateway => "local gateway",
             Self::CommandLine => "command line",
         }

@@ -6,7 +6,9 @@ use crate::{
     Section, Setting,
     setting::{
         Allowed::{AnyCase, Choice, Duration, PositiveDuration, Text},
-        Program::{self, CommandLine, Events, Gateway, Query, Signal, Start, Web, Webhook, Worker},
+        Program::{
+            self, CommandLine, Events, Gateway, Migrate, Query, Signal, Start, Web, Webhook, Worker,
+        },
     },
 };
 
@@ -18,11 +20,12 @@ const TEMPORAL_CLIENTS: &[Program] = &[
     Query,
     Events,
     Webhook,
+    Migrate,
     Gateway,
     CommandLine,
 ];
 /// Programs that connect to the database.
-const DATABASE_CLIENTS: &[Program] = &[Worker, Query, Events, Gateway, CommandLine];
+const DATABASE_CLIENTS: &[Program] = &[Worker, Query, Events, Migrate, Gateway, CommandLine];
 /// Programs that serve the API.
 const API: &[Program] = &[Start, Signal, Query, Events, Webhook, Web, Gateway];
 /// Programs that log.
@@ -34,12 +37,15 @@ const LOGGING: &[Program] = &[
     Events,
     Webhook,
     Web,
+    Migrate,
     Gateway,
     CommandLine,
 ];
 /// Programs that record traces.
 const TRACED: &[Program] = &[Worker, Start, Signal, Query, Events, Webhook, Gateway];
 const WORKER: &[Program] = &[Worker];
+/// The function that prepares the database for a release.
+const MIGRATE: &[Program] = &[Migrate];
 const ORDERS: &[Program] = &[Start, Gateway];
 const GATEWAY: &[Program] = &[Gateway];
 const WEBHOOKS: &[Program] = &[Webhook, Gateway];
@@ -112,6 +118,7 @@ settings! {
         DATABASE_URL("PostgreSQL database; if set, `up` and `demo` start no server.", Text("postgres://USER:PASSWORD@HOST:PORT/NAME"), DATABASE_CLIENTS)
             .secret().default_note("none; the local stack starts a server");
         DATABASE_URL_SECRET_ARN("Secret of AWS Secrets Manager with the URL, as an alternative.", SECRET_ARN, &[Query, Events, Gateway]);
+        DATABASE_PASSWORD_SECRET_ARN("Secret of RDS with the password of the database's owner.", SECRET_ARN, MIGRATE);
         DATABASE_IAM_AUTH("Login to RDS with a token: always, or after a refused password.", Choice(&["on", "off", "fallback"]), DATABASE_CLIENTS)
             .default("off");
     }
