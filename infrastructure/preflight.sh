@@ -106,8 +106,8 @@ fi
 limit=$(aws lambda get-account-settings --query AccountLimit.UnreservedConcurrentExecutions --output text) || limit=
 check_at_least "free concurrent Lambda executions" "$limit" "$executions" \
     "$(raise lambda L-B99A9384 1000), or deploy with Readers=0 StartConcurrency=0 SignalConcurrency=0 WebhookConcurrency=0 WebConcurrency=0 until it is granted"
-# The workers during a deployment, and one task each for migrations and an operator.
-processors=$(((workers * percent / 100 * milliprocessors + 500 + 999) / 1000))
+# The workers during a deployment, and one task for an operator.
+processors=$(((workers * percent / 100 * milliprocessors + 250 + 999) / 1000))
 limit=$(quota fargate L-3032A538) || limit=
 check_at_least "Fargate processors" "$limit" "$processors" "$(raise fargate L-3032A538 "$processors")"
 # An existing stack has its network.

@@ -1,8 +1,6 @@
 """Deploys the whole template into MiniStack and checks it, for backend.sh.
 
-    substitute FOLDER     Changes the nested templates in FOLDER as MiniStack needs it (substitutions.py).
-    bucket                Creates the bucket of `sam package`.
-    deploy TEMPLATE       Creates, updates, rolls back and deletes stacks of the packaged template.
+    backend.py FOLDER     Creates, updates, rolls back and deletes stacks of the template in FOLDER.
 """
 
 import hashlib
@@ -10,18 +8,20 @@ import json
 import os
 import pathlib
 import platform
+import subprocess
 import sys
 
 import boto3
 from botocore.exceptions import ClientError
+from database import OWNER, OwnedDatabase
 from emulator import ENDPOINT
 from stacks import Stack, expect
 from substitutions import load, substitute
-from tasks import Tasks
 
 BUCKET = "templates"
 STACK = "orderflow"
 FUNCTIONS = [f"{name}Function" for name in ("Start", "Signal", "Query", "Events", "Webhook", "Web")]
+MIGRATIONS = list((pathlib.Path(__file__).resolve().parent.parent / "migrations").glob("*.sql"))
 UNPROVEN = """A pass does not prove, because the emulator lacks or ignores it:
   - the permissions of the roles, and whether ECS may assume them
   - quotas, rates, time-outs and the reserved concurrency of functions
@@ -30,9 +30,10 @@ UNPROVEN = """A pass does not prove, because the emulator lacks or ignores it:
   - real images, programs, health checks and the circuit breaker of ECS, which has no container to watch
   - the subnets and security groups of the functions, which it drops
   - the scaling of the workers, NAT gateways, separate rules of security groups and the secret of its owner
-  - a database server, its parameters and its certificates
+  - RDS itself, its parameters, its certificates and its IAM tokens; the migrations use a PostgreSQL of the local stack
   - the deletion policies of nested stacks
-  - the return of a nested stack to its previous task definition: MiniStack registers an equal one"""
+  - the return of a nested stack to its previous task definition: MiniStack registers an equal one
+  - the repetition of events by Lambda, and the address of the response in S3"""
 
 ecs, rds, s3, logs, ec2 = (boto3.client(name) for name in ("ecs", "rds", "s3", "logs", "ec2"))
 functions, alarms = boto3.client("lambda"), boto3.client("cloudwatch")
@@ -42,8 +43,8 @@ def step(text):
     print(f"-- {text}")
 
 
-def create_secret(name):
-    return boto3.client("secretsmanager").create_secret(Name=f"{STACK}/{name}", SecretString="not-a-secret")["ARN"]
+def create_secret(name, text="not-a-secret"):
+    return boto3.client("secretsmanager").create_secret(Name=f"{STACK}/{name}", SecretString=text)["ARN"]
 
 
 def worker_service(worker):
@@ -60,8 +61,7 @@ def check_release(stack, tag):
     """Expects that workers and functions are of the release."""
     worker = stack.nested("Worker")
     expect("image of the service", image_tag(worker_service(worker)["taskDefinition"]), tag)
-    expect("image of the migrations", image_tag(worker.output("MigrateTask")), tag)
-    for name in FUNCTIONS:
+    for name in (*FUNCTIONS, "MigrateFunction"):
         function = stack.resource(name)
         found = functions.get_function_configuration(FunctionName=function, Qualifier="live")
         expect(f"release of {name}", found["Environment"]["Variables"]["RELEASE"], tag)
@@ -121,10 +121,10 @@ def check_resources(stack):
         expect(f"{name} logs in with a token", variables["DATABASE_IAM_AUTH"], "on")
 
 
-def check_order(stack, worker):
+def check_order(stack):
     """Expects that the update changed first the schema, then the workers, then the functions."""
-    migrated = worker.position("Migration", "UPDATE_COMPLETE")
-    expect("the workers follow the migrations", worker.position("Service", "UPDATE_IN_PROGRESS") > migrated, True)
+    migrated = stack.position("Migration", "UPDATE_COMPLETE")
+    expect("the workers follow the migrations", stack.position("Worker", "UPDATE_IN_PROGRESS") > migrated, True)
     updated = stack.position("Worker", "UPDATE_COMPLETE")
     for name in FUNCTIONS:
         expect(f"{name} follows the workers", stack.position(name, "UPDATE_IN_PROGRESS") > updated, True)
@@ -137,8 +137,12 @@ def main_parameters():
         "Stage": "prod",
         "DeployBackend": "true",
         "Architecture": {"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
-        "TemporalAddress": "temporal.example.com:7233",
+        "TemporalAddress": os.environ["TEMPORAL_ADDRESS"],
+        "TemporalNamespace": os.environ.get("TEMPORAL_NAMESPACE", "default"),
         "TemporalApiKeySecretArn": create_secret("temporal"),
+        # The server of a local stack has no TLS.
+        "TemporalTls": "false",
+        "AwsEndpointUrl": ENDPOINT,
         "ApiKeysSecretArn": create_secret("api-keys"),
         "WebhookSecretsArn": create_secret("webhooks"),
         "PaymentProvider": "stripe",
@@ -158,26 +162,47 @@ def upload(template, tag):
     return f"{ENDPOINT}/{BUCKET}/{tag}.json"
 
 
-def rehearse_creation(stack, url, parameters, tasks, tag):
+def failure(stack, status):
+    """Returns the reason why the migration failed."""
+    return next(event[2] for event in stack.events() if event[:2] == ("Migration", status))
+
+
+def rehearse_failed_creation(stack, url, parameters, database, tag):
+    step("a first creation whose migration fails")
+    # A table of another program is in the way.
+    database.run("create table orders (id text)")
+    stack.create(url, parameters | {"ImageTag": tag}, "ROLLBACK_COMPLETE")
+    reason = failure(stack, "CREATE_FAILED")
+    print(f"  reason: {reason}")
+    for part in ("migration 0001: SQLSTATE 42P07", "docs/runbook.md", "log group "):
+        expect(f"the reason has {part!r}", part in reason, True)
+    expect("worker", [event for event in stack.events() if event[0] == "Worker"], [])
+    expect("applied migrations", database.migrations(), 0)
+    stack.delete()
+    database.run("drop table orders")
+
+
+def rehearse_creation(stack, url, parameters, database, tag):
     step("creation")
     stack.create(url, parameters | {"ImageTag": tag})
     for name in ("Network", "Database", "Worker", "Watch"):
         expect(f"nested stack {name}", stack.nested(name).describe()["StackStatus"], "CREATE_COMPLETE")
-    expect("migrations", tasks.started, [tag])
+    expect("applied migrations", database.migrations(), len(MIGRATIONS))
+    expect("the reader may read", database.reader_may_read_orders(), True)
     check_resources(stack)
     check_release(stack, tag)
 
 
-def rehearse_update(stack, url, parameters, tasks, tag):
+def rehearse_update(stack, url, parameters, database, tag):
     step("an update with another image")
     worker = stack.nested("Worker")
-    worker.mark()
     before = worker_service(worker)["taskDefinition"]
-    tasks.started.clear()
+    # Each release grants the rights again.
+    database.run("revoke select on orders from orderflow_reader")
     stack.update(url, parameters | {"ImageTag": tag})
-    expect("migrations", tasks.started, [tag])
+    expect("the reader may read", database.reader_may_read_orders(), True)
     expect("new task definition", worker_service(worker)["taskDefinition"] != before, True)
-    check_order(stack, worker)
+    check_order(stack)
     check_release(stack, tag)
     check_database(stack, protected=True)
 
@@ -193,15 +218,29 @@ def rehearse_collector(stack, url, parameters, tag):
         expect(f"containers with Collector={destination}", [each["name"] for each in containers], expected)
 
 
-def rehearse_failure(stack, url, parameters, tasks, tag, previous):
+def rehearse_failure(stack, url, parameters, database, tag, previous):
+    """Releases a build whose migrations fail. Those of the previous build would fail as well, so the rollback must not run
+    them."""
     step("an update whose migration fails")
-    tasks.failing = {tag}
-    tasks.started.clear()
+    database.run(
+        "update _sqlx_migrations set checksum = 'x'::bytea || checksum where version = 1",
+        "revoke select on orders from orderflow_reader",
+    )
     stack.update(url, parameters | {"ImageTag": tag}, "UPDATE_ROLLBACK_COMPLETE")
-    expect("first migration", tasks.started[0], tag)
-    reason = next(event[2] for event in stack.events() if event[:2] == ("Worker", "UPDATE_FAILED"))
-    expect("the reason has the exit code", "{'migrate': 1}" in reason, True)
+    reason = failure(stack, "UPDATE_FAILED")
+    expect("the reason has the cause", "migration 1 was previously applied but has been modified" in reason, True)
+    failed = stack.position("Migration", "UPDATE_FAILED")
+    expect("migration of the rollback", stack.position("Migration", "UPDATE_COMPLETE") > failed, True)
+    expect("the rollback changed no right", database.reader_may_read_orders(), False)
     check_release(stack, previous)
+
+
+def rehearse_repetition(stack, url, parameters, database, tag):
+    step("the same release, after the cause of the failure is removed")
+    database.run("update _sqlx_migrations set checksum = substring(checksum from 2) where version = 1")
+    stack.update(url, parameters | {"ImageTag": tag})
+    expect("the reader may read", database.reader_may_read_orders(), True)
+    check_release(stack, tag)
 
 
 def create_alone(stack, templates, name, **changes):
@@ -223,24 +262,10 @@ def check_guard(worker):
     expect("the service follows its alarm", worker.position("Service", "CREATE_IN_PROGRESS") > created, True)
 
 
-def rehearse_rollback(stack, templates, tasks, tag):
-    """Rolls back a stack whose previous program would fail as well, so its task must not run.
-
-    MiniStack rolls back a nested stack by an update, which creates task definitions. Only a stack without a parent
-    returns to the previous ones, as in AWS.
-    """
-    step("the worker without a parent: a rollback whose previous program would fail")
-    tasks.failing = set()
-    worker, parameters = create_alone(stack, templates, "Worker", Guarded="true", Deployment=f"{STACK}-alone")
+def rehearse_guard(stack, templates):
+    step("the worker without a parent: an alarm that guards its deployments")
+    worker, _ = create_alone(stack, templates, "Worker", Guarded="true", Deployment=f"{STACK}-alone")
     check_guard(worker)
-    before = worker_service(worker)["taskDefinition"]
-    tasks.failing = {tag, parameters["ImageTag"]}
-    tasks.started.clear()
-    worker.update(templates["Worker"], parameters | {"ImageTag": tag}, "UPDATE_ROLLBACK_COMPLETE")
-    expect("tasks of the update and of its rollback", tasks.started, [tag])
-    failed = worker.position("Migration", "UPDATE_FAILED")
-    expect("migration of the rollback", worker.position("Migration", "UPDATE_COMPLETE") > failed, True)
-    expect("previous task definition", worker_service(worker)["taskDefinition"], before)
     group = worker.output("Logs")
     worker.delete()
     expect_log_group(group)
@@ -269,7 +294,7 @@ def rehearse_deletion(stack):
     expect("active clusters", [each["clusterName"] for each in clusters if each["status"] == "ACTIVE"], [])
 
 
-def rehearse_existing_network(url, parameters, tasks, tag):
+def rehearse_existing_network(url, parameters, database, tag):
     """Deploys into a VPC that another team owns: everything, then functions only."""
     step("an existing network")
     vpc = ec2.create_vpc(CidrBlock="10.50.0.0/16")["Vpc"]["VpcId"]
@@ -281,8 +306,8 @@ def rehearse_existing_network(url, parameters, tasks, tag):
     before = {each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]}
     network = {"VpcId": vpc, "SubnetIds": ",".join(subnets), "ServiceEndpoints": "true", "ImageTag": tag}
     stack = Stack(f"{STACK}-existing")
-    tasks.failing = set()
     stack.create(url, parameters | network)
+    expect("applied migrations", database.migrations(), len(MIGRATIONS))
     expect("new networks", {each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]} - before, set())
     placed = worker_service(stack.nested("Worker"))["networkConfiguration"]["awsvpcConfiguration"]["subnets"]
     expect("subnets of the workers", placed, subnets)
@@ -323,31 +348,44 @@ def expect_absent(what, find):
         sys.exit(f"{what}: still exists: {found}")
 
 
-def deploy(template):
+def package(folder, database):
+    """Returns the file of the packaged template."""
+    s3.create_bucket(Bucket=BUCKET)
+    secret = create_secret("rds-owner", json.dumps({"username": OWNER, "password": database.password}))
+    address = f"postgres://{OWNER}@{database.host}:{database.port}/{database.name}"
+    substitute(folder, secret=secret, database=address)
+    output = folder / "packaged.yaml"
+    command = [os.environ["SAM"], "package", "--template-file", folder / "template.yaml", "--s3-bucket", BUCKET]
+    command += ["--region", "us-east-1", "--no-progressbar", "--output-template-file", output]
+    packaged = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if packaged.returncode:
+        sys.exit(packaged.stdout)
+    return output
+
+
+def deploy(folder, database):
+    template = package(folder, database)
     resources = load(template)["Resources"]
     templates = {name: resources[name]["Properties"]["TemplateURL"] for name in ("Database", "Worker")}
     stack = Stack(STACK)
     parameters = main_parameters()
     protected = parameters | {"ProtectDatabase": "true"}
-    with Tasks(int(os.environ["TASKS_PORT"]), ENDPOINT) as tasks:
-        rehearse_creation(stack, upload(template, "release-1"), parameters, tasks, "release-1")
-        rehearse_update(stack, upload(template, "release-2"), protected, tasks, "release-2")
-        rehearse_collector(stack, upload(template, "release-2"), protected, "release-2")
-        rehearse_failure(stack, upload(template, "release-3"), protected, tasks, "release-3", previous="release-2")
-        rehearse_rollback(stack, templates, tasks, "release-3")
-        rehearse_snapshot(stack, templates)
-        rehearse_deletion(stack)
-        rehearse_existing_network(upload(template, "release-1"), parameters, tasks, "release-1")
+    rehearse_failed_creation(stack, upload(template, "release-0"), parameters, database, "release-0")
+    rehearse_creation(stack, upload(template, "release-1"), parameters, database, "release-1")
+    rehearse_update(stack, upload(template, "release-2"), protected, database, "release-2")
+    rehearse_collector(stack, upload(template, "release-2"), protected, "release-2")
+    rehearse_failure(stack, upload(template, "release-3"), protected, database, "release-3", previous="release-2")
+    rehearse_repetition(stack, upload(template, "release-3"), protected, database, "release-3")
+    rehearse_guard(stack, templates)
+    rehearse_snapshot(stack, templates)
+    # A deletion does not use the database.
+    database.drop()
+    rehearse_deletion(stack)
+    database.create()
+    rehearse_existing_network(upload(template, "release-1"), parameters, database, "release-1")
     print(UNPROVEN)
 
 
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["substitute", folder]:
-            substitute(pathlib.Path(folder))
-        case ["bucket"]:
-            s3.create_bucket(Bucket=BUCKET)
-        case ["deploy", template]:
-            deploy(pathlib.Path(template))
-        case _:
-            sys.exit(__doc__)
+    with OwnedDatabase(os.environ["DATABASE_URL"]) as owned:
+        deploy(pathlib.Path(sys.argv[1]), owned)

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Deploys the whole template, with network, database and worker, into MiniStack: creation, an update, releases whose
-# migrations fail, deletion. Checks the resources and the order of the events. Takes half a minute and needs no running stack.
+# Deploys the whole template, with network, database and worker, into MiniStack: a creation that fails, a creation, an
+# update, a release whose migrations fail, deletion. Checks the resources and the order of the events. Takes half a minute.
 # Leaves nothing behind.
 #
 #   localstack/backend.sh --functions PROGRAM     one program that contains all functions
 #                                                 (target/debug/function-under-test)
 #
-# MiniStack lacks some types of resources and runs no container. backend.py has the list of its substitutions.
+# The migrations run in a database of their own, on PostgreSQL and Temporal of a local stack: TEMPORAL_ADDRESS and
+# DATABASE_URL, or else the running stack (`cargo orderflow up`). MiniStack lacks some types of resources and runs no
+# container. substitutions.py has the list of changes.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
@@ -30,19 +32,15 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 use_emulator_credentials us-east-1
+if [ -z "${TEMPORAL_ADDRESS:-}" ] || [ -z "${DATABASE_URL:-}" ]; then
+    eval "$(cd "$root" && cargo orderflow env)"
+fi
 step "MiniStack"
-# The Migrator sends its calls of ECS to backend.py, which ends the tasks.
-export TASKS_PORT
-TASKS_PORT=$(free_port)
-start_ministack AWS_ENDPOINT_URL_ECS="http://127.0.0.1:$TASKS_PORT"
+start_ministack
+"$ministack/python" "$here/emulator.py" wait
 
 step "templates and functions"
 "$here/package.sh" "$functions" "$folder"
-"$ministack/python" "$here/backend.py" substitute "$folder/infrastructure"
-"$ministack/python" "$here/emulator.py" wait
-"$ministack/python" "$here/backend.py" bucket
-"$sam/sam" package --template-file "$folder/template.yaml" --s3-bucket templates --region us-east-1 --no-progressbar \
-    --output-template-file "$folder/packaged.yaml" >"$folder/sam.log" 2>&1 || { cat "$folder/sam.log" >&2; exit 1; }
-
-"$ministack/python" -u "$here/backend.py" deploy "$folder/packaged.yaml"
+export SAM=$sam/sam
+"$ministack/python" -u "$here/backend.py" "$folder"
 step "done"

@@ -14,20 +14,22 @@ EVENTS = pathlib.Path(__file__).resolve().parent / "events"
 WEBHOOK_SECRET = "sample-secret"
 # The processors by their number in an ELF header.
 MACHINES = {62: "x86_64", 183: "aarch64"}
-NAMES = ("start", "signal", "query", "events", "webhook", "web")
+API = ("start", "signal", "query", "events", "webhook", "web")
+# `migrate` is called by CloudFormation only.
+NAMES = (*API, "migrate")
 
 
-def find_commands(path):
-    """Returns the command of each function that exists at `path`.
+def find_commands(path, names=NAMES):
+    """Returns the command of each function of `names` that exists at `path`.
 
     `path` is an output folder of `sam build`, `cargo lambda build` or `cargo build`, or one program that contains all
     functions, as the tests build it.
     """
     path = pathlib.Path(path).resolve()
     if path.is_file():
-        return {name: [str(path), name] for name in NAMES}
+        return {name: [str(path), name] for name in names}
     commands = {}
-    for name in NAMES:
+    for name in names:
         candidates = (path / f"{name.capitalize()}Function" / "bootstrap", path / name / "bootstrap", path / name)
         program = next((candidate for candidate in candidates if candidate.is_file()), None)
         if program:

@@ -13,7 +13,7 @@ import tempfile
 import time
 import tomllib
 
-from functions import EVENTS, base_environment, find_commands, lambda_environment, read_sample_event
+from functions import API, EVENTS, base_environment, find_commands, lambda_environment, read_sample_event
 
 # Time limits for a response, in seconds: of a running function, and of a function that is compiled first.
 RESPONSE_TIMEOUT = 60
@@ -85,7 +85,7 @@ def main(root, built):
             else ["--timeout", str(COMPILATION_TIMEOUT), "--ignore-changes"]
         )
         wait_for_port(cleanup.enter_context(run_program(watch, log, cwd=root, env=base_environment())), port)
-        for name, command in (find_commands(built) if built else {}).items():
+        for name, command in (find_commands(built, API) if built else {}).items():
             variables = lambda_environment(name, f"http://127.0.0.1:{port}/.rt/{name}")
             cleanup.enter_context(run_program(command, log, cwd=scratch, env=variables))
         failures, statuses = 0, collections.Counter()

@@ -52,9 +52,10 @@ class Stack:
                     print("  ", *event, file=sys.stderr)
         expect(f"stack {self.name.rsplit('stack/')[-1]}", status, expected)
 
-    def create(self, url, parameters):
+    def create(self, url, parameters, expected="CREATE_COMPLETE"):
+        self.known = 0
         cloudformation.create_stack(StackName=self.name, **arguments(url, parameters))
-        self.wait("CREATE_COMPLETE")
+        self.wait(expected)
 
     def update(self, url, parameters, expected="UPDATE_COMPLETE"):
         self.mark()

@@ -42,8 +42,16 @@ def remove_release_alarms(template):
     return sum(each.pop("DeploymentPreference", None) is not None for each in functions)
 
 
-SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:rds-owner-AbCdEf"
-# The template, the change and its arguments, the reason.
+def set_variable(template, name, value):
+    """Replaces the value of a variable of the function that migrates."""
+    variables = template["Resources"]["MigrateFunction"]["Properties"]["Environment"]["Variables"]
+    if name not in variables:
+        return 0
+    variables[name] = value
+    return 1
+
+
+# The template, the change and its arguments, the reason. An argument {NAME} is a value that backend.py passes.
 MINISTACK = (
     ("vpc", remove_type, ("AWS::EC2::EIP",), "MiniStack rejects templates with this type"),
     ("vpc", remove_type, ("AWS::EC2::NatGateway",), "MiniStack rejects templates with this type"),
@@ -53,7 +61,9 @@ MINISTACK = (
     ("vpc", remove_resource, ("PrivateWayOutOfB",), "the route refers to a removed NAT gateway"),
     ("vpc", set_output, ("NatGateways", "nat-a,nat-b"), "the output refers to removed NAT gateways"),
     ("vpc", set_output, ("Addresses", "192.0.2.1,192.0.2.2"), "the output refers to removed addresses"),
-    ("database", set_output, ("OwnerSecretArn", SECRET), "MiniStack's RDS creates no secret of the owner"),
+    ("database", set_output, ("OwnerSecretArn", "{secret}"), "MiniStack's RDS creates no secret of the owner"),
+    ("template", set_variable, ("DATABASE_URL", "{database}"), "MiniStack's RDS runs no server, so it is that of a local stack"),
+    ("template", set_variable, ("DATABASE_IAM_AUTH", "off"), "the server of a local stack knows no tokens"),
     ("worker", remove_type, ("AWS::ApplicationAutoScaling::ScalingPolicy",), "MiniStack rejects templates with this type"),
     ("worker", remove_type, ("AWS::ApplicationAutoScaling::ScalableTarget",), "MiniStack rejects templates with this type"),
     ("worker", remove_resource, ("BacklogJumps",), "the alarm starts a removed scaling policy"),
@@ -70,11 +80,11 @@ LOCALSTACK = (
 )
 
 
-def substitute_template(substitutions, name, path):
+def substitute_template(substitutions, name, path, **values):
     """Applies the substitutions of one template to the file `path`. Exits if one of them has no effect."""
     template = load(path)
     for _, change, arguments, reason in [each for each in substitutions if each[0] == name]:
-        count = change(template, *arguments)
+        count = change(template, *(each.format(**values) for each in arguments))
         text = " ".join([f"{name}.yaml:", change.__name__.replace("_", " "), *arguments[:1]])
         if not count:
             sys.exit(f"{text}: the template has none; remove this substitution")
@@ -83,10 +93,11 @@ def substitute_template(substitutions, name, path):
     path.write_text(json.dumps(template, indent=1))
 
 
-def substitute(folder):
-    """Applies the substitutions for MiniStack to the nested templates in `folder`."""
+def substitute(folder, **values):
+    """Applies the substitutions for MiniStack to the templates in `folder`."""
     for name in dict.fromkeys(name for name, *_ in MINISTACK):
-        substitute_template(MINISTACK, name, folder / f"{name}.yaml")
+        path = folder / ("template.yaml" if name == "template" else f"infrastructure/{name}.yaml")
+        substitute_template(MINISTACK, name, path, **values)
 
 
 if __name__ == "__main__":

@@ -302,6 +302,12 @@ ACTIONS = {
         "lambda:PutProvisionedConcurrencyConfig",
         "lambda:UpdateAlias",
     ],
+    "AWS::Lambda::EventInvokeConfig": [
+        "lambda:DeleteFunctionEventInvokeConfig",
+        "lambda:GetFunctionEventInvokeConfig",
+        "lambda:PutFunctionEventInvokeConfig",
+        "lambda:UpdateFunctionEventInvokeConfig",
+    ],
     "AWS::Lambda::Function": [
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeSecurityGroups",

@@ -5,7 +5,7 @@ import re
 import tomllib
 import unittest
 
-from templates import SECRET, TOPIC, alarms, headings, main_template, nested_template, read
+from templates import FUNCTIONS, SECRET, TOPIC, alarms, headings, main_template, nested_template, read
 
 API = {
     "Webhooks fail",
@@ -68,7 +68,7 @@ class Alarms(unittest.TestCase):
 
     def test_each_function_has_its_alarms(self):
         names = {alarm["AlarmName"] for alarm in find_alarms()}
-        for function in ("start", "signal", "query", "events", "webhook", "web"):
+        for function in map(str.lower, FUNCTIONS):
             self.assertIn(f"orderflow: Functions fail ({function})", names)
             self.assertIn(f"orderflow: Functions are throttled ({function})", names)
             self.assertIn(f"orderflow: Functions are close to their time-out ({function})", names)

@@ -7,7 +7,7 @@ import unittest
 import collector
 import yaml
 from cloudformation import Template
-from templates import SECRET, document, main_template, nested_template, read
+from templates import FUNCTIONS, SECRET, document, main_template, nested_template, read
 
 WORKSPACE = "arn:aws:aps:eu-west-1:123456789012:workspace/ws-0a1b2c3d"
 ON = {"cloudwatch": {"Collector": "cloudwatch"}, "prometheus": {"Collector": "prometheus", "PrometheusWorkspaceArn": WORKSPACE}}
@@ -177,7 +177,7 @@ class Tracing(unittest.TestCase):
             self.assertIs(main.properties("Api")["TracingEnabled"], active)
             self.assertEqual(main.evaluate(main.document["Globals"]["Function"]["Tracing"]), "Active" if active else "PassThrough")
             self.assertEqual(main.exists("Traces"), active)
-            for name in ("Start", "Signal", "Query", "Events", "Webhook", "Web"):
+            for name in FUNCTIONS:
                 self.assertEqual("Traces" in main.properties(f"{name}Role")["ManagedPolicyArns"], active)
 
 
@@ -187,7 +187,7 @@ class Functions(unittest.TestCase):
         return passed, Template(document("infrastructure/watch-function.yaml"), passed)
 
     def test_problems_of_each_function_are_counted_by_code(self):
-        for name in ("Start", "Signal", "Query", "Events", "Webhook", "Web"):
+        for name in FUNCTIONS:
             with self.subTest(name):
                 passed, template = self.watch_of(name)
                 self.assertEqual((passed["Function"], passed["Logs"]), (f"{name}Function", f"{name}Logs"))

@@ -3,7 +3,7 @@
 import re
 import unittest
 
-from templates import STAGES, main_template, read
+from templates import FUNCTIONS, STAGES, main_template, read
 
 # The planned seconds of a call, as the mapping Rates documents them.
 PLANNED = {"Start": 0.5, "Signal": 0.5, "Webhook": 0.5, "Query": 0.1, "Events": 0.1, "Web": 0.005}
@@ -33,6 +33,9 @@ def rate(main, method, path):
 
 
 class Concurrency(unittest.TestCase):
+    def test_each_function_of_the_api_has_a_plan(self):
+        self.assertEqual(set(PLANNED), set(FUNCTIONS))
+
     def test_rate_times_planned_time_is_within_the_reservation(self):
         for stage in STAGES:
             calls = {"dev": "20", "prod": "200"}[stage]

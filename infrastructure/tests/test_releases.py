@@ -4,9 +4,8 @@ import re
 import unittest
 
 from cloudformation import dependencies
-from templates import EVERYTHING, STAGES, alarms, document, main_template, nested_template, read, transformed_template
+from templates import EVERYTHING, FUNCTIONS, STAGES, alarms, document, main_template, nested_template, read, transformed_template
 
-FUNCTIONS = ("Start", "Signal", "Query", "Events", "Webhook", "Web")
 ROLLOUTS = document("template.yaml")["Parameters"]["Rollout"]["AllowedValues"]
 GUARDED = "Canary10Percent5Minutes"
 
@@ -19,7 +18,8 @@ def version_ids(**parameters):
 class Versions(unittest.TestCase):
     def test_each_release_id_publishes_a_version_of_each_function(self):
         first, second = version_ids(ReleaseId="0" * 64), version_ids(ReleaseId="1" * 64)
-        self.assertEqual((len(first), len(second)), (6, 6))
+        # Six of the API, and that of the migrations.
+        self.assertEqual((len(first), len(second)), (7, 7))
         self.assertEqual(first & second, set())
 
     def test_same_release_id_publishes_nothing(self):
@@ -33,7 +33,7 @@ class Versions(unittest.TestCase):
     def test_release_id_changes_the_function_itself(self):
         # Lambda publishes no version of an unchanged function.
         first, second = (transformed_template(ReleaseId=digit * 64) for digit in "01")
-        for name in FUNCTIONS:
+        for name in (*FUNCTIONS, "Migrate"):
             self.assertNotEqual(*(each.resources[f"{name}Function"]["Properties"] for each in (first, second)))
 
 

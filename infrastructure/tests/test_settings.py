@@ -38,7 +38,7 @@ class Settings(unittest.TestCase):
     def passed(self):
         main = main_template(**ALL)
         names = set(worker_variables(main)) | set(worker_variables(main_template()))
-        for name in ("start", "signal", "query", "events", "webhook", "web"):
+        for name in ("start", "signal", "query", "events", "webhook", "web", "migrate"):
             names |= set(function_variables(main, name))
         return names
 
