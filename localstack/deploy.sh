@@ -84,8 +84,9 @@ for process in /proc/[0-9]*; do
     case $(readlink "$process/cwd" || true) in "$folder"*) remaining+=" ${process#/proc/}" ;; esac
 done
 for process in $remaining; do
-    # The processes of this pipeline have ended.
-    ! kill -0 "$process" 2>/dev/null || fail "process $process: still runs: $(tr '\0' ' ' <"/proc/$process/cmdline")"
+    # The processes of this pipeline have ended. A process that was killed can exist for another moment.
+    for _ in $(seq 50); do kill -0 "$process" 2>/dev/null || continue 2; sleep 0.1; done
+    fail "process $process: still runs: $(tr '\0' ' ' <"/proc/$process/cmdline")"
 done
 echo "no process and no file remain"
 step "done"
