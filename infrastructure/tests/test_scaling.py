@@ -140,7 +140,7 @@ class StoppedWorkers(unittest.TestCase):
         return worker, worker.properties("Service"), worker.properties("Scaling")
 
     def test_no_worker_starts_before_an_operator_starts_it(self):
-        worker, service, scaling = self.service(Workers="stopped")
+        _, service, scaling = self.service(Workers="stopped")
         self.assertEqual(int(service["DesiredCount"]), 0)
         self.assertEqual(int(scaling["MinCapacity"]), 0)
         self.assertEqual(set(map(str, scaling["SuspendedState"].values())), {"True"})
@@ -148,7 +148,7 @@ class StoppedWorkers(unittest.TestCase):
         # An operator starts one worker by hand.
         self.assertGreaterEqual(int(scaling["MaxCapacity"]), 1)
         # The schema of the restored database is migrated.
-        self.assertTrue(worker.exists("Migration"))
+        self.assertTrue(main_template(Workers="stopped").exists("Migration"))
 
     def test_workers_run_by_default(self):
         for parameters in ({}, {"Workers": "running"}):

@@ -49,6 +49,10 @@ fn resources(of_type: &str) -> Vec<(String, Yaml)> {
 fn template_deploys_exactly_the_route_table() {
     let mut served = Served::new();
     for (name, function) in resources("AWS::Serverless::Function") {
+        // CloudFormation calls it; it has no route.
+        if name == "MigrateFunction" {
+            continue;
+        }
         let properties = &function["Properties"];
         let package = properties["CodeUri"]
             .as_str()
@@ -131,10 +135,9 @@ fn functions_have_separate_log_groups_and_roles() {
     };
     let logs = names(&|properties| &properties["LoggingConfig"]["LogGroup"]);
     let roles = names(&|properties| &properties["Role"]);
-    assert_eq!(
-        (logs.len(), roles.len()),
-        (Function::ALL.len(), Function::ALL.len())
-    );
+    // Those of the API, and `migrate`.
+    let count = Function::ALL.len() + 1;
+    assert_eq!((logs.len(), roles.len()), (count, count));
     let groups = resources("AWS::Logs::LogGroup");
     // API Gateway has its own log group.
     let expected: BTreeSet<_> = logs.into_iter().chain(["AccessLogs".to_owned()]).collect();
