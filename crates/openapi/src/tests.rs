@@ -398,7 +398,11 @@ fn probes(schema: &Value) -> Vec<(Value, bool)> {
             .is_some_and(|pattern| pattern.contains(r"\s*"));
         let text = |length: u64| {
             if email {
-                format!("{}@b", "x".repeat(length as usize - 2))
+                // A local part has at most 64 characters, and a label of a host 63.
+                let host: String = (65..length)
+                    .map(|index| if index % 61 == 0 { '.' } else { 'x' })
+                    .collect();
+                format!("{}@{host}", "x".repeat(64))
             } else {
                 "x".repeat(length as usize)
             }
