@@ -3,9 +3,12 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
+
+from templates import PROJECT
 
 STUB = """#!{python} -SE
 import json, os, pathlib, sys
@@ -19,6 +22,17 @@ for text, output, status in json.loads((folder / "responses").read_text()):
         print(output)
         sys.exit(status)
 """
+
+
+def copy_project(test):
+    """Returns a folder with the files that the scripts use, for a script that writes into its project."""
+    folder = tempfile.TemporaryDirectory()
+    test.addCleanup(folder.cleanup)
+    project = pathlib.Path(folder.name)
+    shutil.copytree(PROJECT / "infrastructure", project / "infrastructure")
+    for name in ("template.yaml", "samconfig.toml"):
+        shutil.copy(PROJECT / name, project / name)
+    return project
 
 
 class Result:

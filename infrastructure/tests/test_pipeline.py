@@ -13,7 +13,7 @@ import yaml
 
 from cloudformation import Template
 from pipeline_actions import ACTIONS, MANAGED_POLICIES, NEED_EVERY_RESOURCE, READ_BY_CHANGES
-from stubs import run
+from stubs import copy_project, run
 from templates import FILES, PROJECT, STAGES, VARIANTS, deployment, document, read
 
 PARAMETERS = {"Repository": "example/shop", "Environment": "prod", "StackName": "orderflow"}
@@ -397,12 +397,7 @@ class Scripts(unittest.TestCase):
     """The scripts of the jobs, one after the other, in a copy of the project."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.project = pathlib.Path(folder.name)
-        shutil.copytree(PROJECT / "infrastructure", self.project / "infrastructure")
-        for name in ("template.yaml", "samconfig.toml"):
-            shutil.copy(PROJECT / name, self.project / name)
+        self.project = copy_project(self)
         # The stubs stay the first programs of the path.
         self.write("tools/venv.sh", "echo /nonexistent")
         for name in ("operate.sh", "smoke.sh"):

@@ -3,16 +3,13 @@
 import functools
 import json
 import os
-import pathlib
 import re
-import shutil
-import tempfile
 import unittest
 import unittest.mock
 
 from samcli.cli.types import CfnParameterOverridesType
 
-from stubs import run
+from stubs import copy_project, run
 from templates import PROJECT, alarms, document, main_template, nested_template, read
 
 COMMIT = "0123456789ab"
@@ -27,12 +24,7 @@ def script(name):
 class Release(unittest.TestCase):
     def setUp(self):
         # A copy, because the script writes its build into the project.
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.project = pathlib.Path(folder.name)
-        shutil.copytree(PROJECT / "infrastructure", self.project / "infrastructure")
-        for name in ("template.yaml", "samconfig.toml"):
-            shutil.copy(PROJECT / name, self.project / name)
+        self.project = copy_project(self)
 
     def release(self, *arguments, first=(), status="UPDATE_COMPLETE", changes="", worker=None, retention="", scripts={}, variables={}):
         tag = ROLES[arguments[0]]
