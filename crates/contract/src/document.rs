@@ -297,12 +297,15 @@ impl<'a> Fields<'a, '_> {
 
     /// Returns whether this field is a text without a visible character.
     fn is_blank(&self, name: &str) -> bool {
-        let text = self
-            .left
-            .get(name)
-            .map(|raw| serde_json::from_str::<String>(raw.get()));
         self.rules == Rules::Current
-            && matches!(text, Some(Ok(text)) if !has_visible_character(text.trim()))
+            && self
+                .text_of(name)
+                .is_some_and(|text| !has_visible_character(text.trim()))
+    }
+
+    /// Returns the text of this field, if it is one.
+    fn text_of(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.left.get(name)?.get()).ok()
     }
 
     /// Returns the name that the document uses for a field, or the first name if the field is
@@ -486,11 +489,8 @@ impl<'a> Fields<'a, '_> {
 
     /// Returns whether this field is a text of more than one line.
     pub(crate) fn has_line_break(&self, name: &str) -> bool {
-        let text = self
-            .left
-            .get(name)
-            .map(|raw| serde_json::from_str::<String>(raw.get()));
-        matches!(text, Some(Ok(text)) if text.trim().contains(['\n', '\r']))
+        self.text_of(name)
+            .is_some_and(|text| text.trim().contains(['\n', '\r']))
     }
 
     /// Takes fields without reading them.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use domain::{Currency, INVISIBLE, Identifier};
+use domain::{Currency, DIRECTION_OVERRIDES, INVISIBLE, Identifier};
 
 /// The schemas of all known fields. A `null` counts as absent.
 pub(crate) type Properties = BTreeMap<&'static str, Value>;
@@ -62,16 +62,12 @@ pub(crate) fn nullable(schema: Value) -> Value {
 const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
 const WHITE_SPACE: &str = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
 
-/// The characters that change the direction of a text, as a part of a character class.
-const OVERRIDES: &str = r"\u202a-\u202e";
-
-/// Returns the invisible characters as a part of a character class. Those outside of the basic plane
-/// are missing, because not every program reads them in a pattern.
-fn invisible() -> String {
-    let basic = INVISIBLE
+/// Returns these ranges as a part of a character class. Those outside of the basic plane are missing,
+/// because not every program reads them in a pattern.
+fn in_class(ranges: &[(char, char)]) -> String {
+    ranges
         .iter()
-        .filter(|(_, last)| u32::from(*last) < 0x1_0000);
-    basic
+        .filter(|(_, last)| u32::from(*last) < 0x1_0000)
         .map(|(first, last)| format!("\\u{:04x}-\\u{:04x}", u32::from(*first), u32::from(*last)))
         .collect()
 }
@@ -84,14 +80,15 @@ pub(crate) fn padded(value: &str) -> String {
 /// Returns the schema of a text that `Fields::take_text` reads. White space at the ends may contain
 /// control characters, because it is trimmed.
 pub(crate) fn text(longest: usize) -> Value {
-    let pattern = format!("^[{WHITE_SPACE}]*[^{CONTROL}{OVERRIDES}]*[{WHITE_SPACE}]*$");
+    let overrides = in_class(&[DIRECTION_OVERRIDES]);
+    let pattern = format!("^[{WHITE_SPACE}]*[^{CONTROL}{overrides}]*[{WHITE_SPACE}]*$");
     json!({"type": ["string", "null"], "maxLength": longest, "pattern": pattern})
 }
 
 /// Returns the schema of a text that is not blank.
 pub(crate) fn filled_text(longest: usize) -> Value {
-    let hidden = invisible();
-    let any = format!("[^{CONTROL}{OVERRIDES}]");
+    let (hidden, overrides) = (in_class(INVISIBLE), in_class(&[DIRECTION_OVERRIDES]));
+    let any = format!("[^{CONTROL}{overrides}]");
     let pattern = format!("^[{WHITE_SPACE}]*{any}*[^{hidden}]{any}*[{WHITE_SPACE}]*$");
     json!({"type": ["string", "null"], "minLength": 1, "maxLength": longest, "pattern": pattern})
 }

@@ -63,38 +63,44 @@ impl Error {
         }
     }
 
-    /// Whether the database refused the user or the password.
-    pub(crate) fn is_login_refused(&self) -> bool {
-        let Self::Query { source, .. } = self else {
-            return false;
-        };
-        let code = source.as_database_error().and_then(|error| error.code());
-        code.is_some_and(|code| code == "28P01" || code == "28000")
-    }
-
-    /// Whether the connection ended during the operation, or the server accepts none at the moment.
-    pub fn is_connection_lost(&self) -> bool {
+    /// Returns the driver's error of a failed query.
+    fn query_error(&self) -> Option<&sqlx::Error> {
         match self {
-            Self::Query { source, .. }
-            | Self::Migrate(
-                MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
-            ) => is_connection_lost(source),
-            Self::NoUrl(_) => true,
+            Self::Query { source, .. } => Some(source),
             Self::Migrate(_)
+            | Self::NoUrl(_)
             | Self::InvalidColumn { .. }
             | Self::UnsupportedStatement
             | Self::QueryRejected(_)
             | Self::NotRds
             | Self::MissingEvents { .. }
             | Self::OtherOrder
-            | Self::InvalidUrl(_) => false,
+            | Self::InvalidUrl(_) => None,
         }
+    }
+
+    /// Whether the database refused the user or the password.
+    pub(crate) fn is_login_refused(&self) -> bool {
+        let source = self.query_error().and_then(sqlx::Error::as_database_error);
+        let code = source.and_then(|error| error.code());
+        code.is_some_and(|code| code == "28P01" || code == "28000")
+    }
+
+    /// Whether the connection ended during the operation, or the server accepts none at the moment.
+    pub fn is_connection_lost(&self) -> bool {
+        if let Self::Migrate(
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
+        ) = self
+        {
+            return is_connection_lost(source);
+        }
+        matches!(self, Self::NoUrl(_)) || self.query_error().is_some_and(is_connection_lost)
     }
 
     /// Whether a repeated attempt may succeed, because the database is unavailable or overloaded.
     pub fn is_unavailable(&self) -> bool {
-        match self {
-            Self::Query { source, .. } => !matches!(
+        let may_succeed = |source: &sqlx::Error| {
+            !matches!(
                 source,
                 sqlx::Error::RowNotFound
                     | sqlx::Error::TypeNotFound { .. }
@@ -103,17 +109,9 @@ impl Error {
                     | sqlx::Error::ColumnDecode { .. }
                     | sqlx::Error::Encode(_)
                     | sqlx::Error::Decode(_)
-            ),
-            Self::NoUrl(_) => true,
-            Self::Migrate(_)
-            | Self::InvalidColumn { .. }
-            | Self::UnsupportedStatement
-            | Self::QueryRejected(_)
-            | Self::NotRds
-            | Self::MissingEvents { .. }
-            | Self::OtherOrder
-            | Self::InvalidUrl(_) => false,
-        }
+            )
+        };
+        matches!(self, Self::NoUrl(_)) || self.query_error().is_some_and(may_succeed)
     }
 }
 
