@@ -4,6 +4,7 @@ mod audit_events;
 mod bad_input;
 mod cancel_payment;
 mod matrix;
+mod order_details;
 mod profiles;
 mod reads;
 mod signals;

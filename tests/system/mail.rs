@@ -73,6 +73,9 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
         {"sku": "A", "name": "Laptop", "quantity": 2, "unit_price": "1234.50"},
         {"sku": "B", "quantity": 1, "unit_price": 1},
     ]);
+    order["discounts"] = json!([{"code": "WELCOME", "amount": 70}]);
+    order["shipping_amount"] = json!("4.90");
+    order["gift_message"] = json!("Happy birthday!");
     harness
         .post("/orders/mail-1/start", order)
         .await
@@ -119,7 +122,12 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
                 "John Doe",
                 "Laptop",
                 "USD 2,469.00",
-                "USD 2,470.00",
+                "WELCOME",
+                "-USD 70.00",
+                "Shipping",
+                "USD 4.90",
+                "USD 2,404.90",
+                "Happy birthday!",
                 "123 Main St",
                 "Anytown, CA, 94102",
             ] {

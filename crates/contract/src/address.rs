@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::{Fields, Request, Rules, schema};
-use domain::{AddressChange, AddressField, country_code};
+use domain::{Address, AddressChange, AddressField, country_code};
 
 /// The field names of an order's address.
 pub(crate) const ADDRESS_NAMES: [&str; 2] = ["shipping_address", "address"];
 const POSTAL_CODE_NAMES: [&str; 3] = ["postal_code", "zip_code", "zip"];
+const BILLING_NAMES: [&str; 1] = ["billing_address"];
 const MAX_STREET_LENGTH: usize = 200;
 const MAX_PLACE_LENGTH: usize = 100;
 const MAX_POSTAL_CODE_LENGTH: usize = 20;
@@ -156,6 +157,20 @@ pub(crate) fn read_order_address(fields: &mut Fields<'_, '_>) -> AddressChange {
         country: read_country(fields, "shipping_country"),
         ..AddressChange::default()
     }
+}
+
+/// Reads the billing address of an order, which must have a street.
+pub(crate) fn read_billing_address(fields: &mut Fields<'_, '_>) -> Option<Address> {
+    fields.take_object(&BILLING_NAMES, |address| {
+        address.require_any(&["street"]);
+        read_fields(address).into_address()
+    })
+}
+
+/// Returns the schema of the field that [`read_billing_address`] reads.
+pub(crate) fn billing_address_property() -> (&'static str, Value) {
+    let address = schema::requiring(schema::object(address_properties()), &[&["street"]]);
+    (BILLING_NAMES[0], schema::nullable(address))
 }
 
 /// Requires that at least one field of the address is named.

@@ -344,12 +344,8 @@ impl<'a> Fields<'a, '_> {
         }
         let refused = if text.contains(['\n', '\r']) && self.rules == Rules::Current {
             Some("must be one line")
-        } else if text.chars().any(char::is_control) {
-            Some("must not contain control characters")
-        } else if self.rules == Rules::Current && overrides_direction(text) {
-            Some("must not contain characters that change the direction of the text")
         } else {
-            None
+            self.refused_character(text)
         };
         if let Some(detail) = refused {
             self.errors.push(FieldError {
@@ -363,6 +359,36 @@ impl<'a> Fields<'a, '_> {
             Rules::Earlier => text.is_empty(),
         };
         (!is_blank).then(|| text.to_owned())
+    }
+
+    /// Takes a text of several lines, which otherwise is read as [`Fields::take_text`] does. Each line
+    /// ends with a line feed.
+    pub fn take_lines(&mut self, name: &str, longest: usize) -> Option<String> {
+        let (pointer, raw) = self.take(&[name])?;
+        let text = self.string(&pointer, raw)?;
+        let text = text.trim().replace("\r\n", "\n").replace('\r', "\n");
+        let refused = if text.chars().count() > longest {
+            Some(format!("must be at most {longest} characters long"))
+        } else {
+            let without_breaks = text.replace(['\n', '\t'], " ");
+            self.refused_character(&without_breaks).map(str::to_owned)
+        };
+        if let Some(detail) = refused {
+            self.errors.push(FieldError { pointer, detail });
+            return None;
+        }
+        has_visible_character(&text).then_some(text)
+    }
+
+    /// Returns the reason why a text has a character that no field accepts.
+    fn refused_character(&self, text: &str) -> Option<&'static str> {
+        if text.chars().any(char::is_control) {
+            Some("must not contain control characters")
+        } else if self.rules == Rules::Current && overrides_direction(text) {
+            Some("must not contain characters that change the direction of the text")
+        } else {
+            None
+        }
     }
 
     /// Takes a text that must not be blank if it is present.
@@ -496,6 +522,14 @@ impl<'a> Fields<'a, '_> {
     /// Takes fields without reading them.
     pub(crate) fn drop_fields(&mut self, names: &[&str]) {
         self.left.retain(|name, _| !names.contains(&name.as_str()));
+    }
+
+    /// Removes the unread fields of the object and returns their names, with `null` as `None`.
+    pub(crate) fn take_all(&mut self) -> Vec<(String, Option<&'a RawValue>)> {
+        std::mem::take(&mut self.left)
+            .into_iter()
+            .map(|(name, raw)| (name, Some(raw).filter(|raw| raw.get() != "null")))
+            .collect()
     }
 
     /// Takes an object and reads it with `read`.

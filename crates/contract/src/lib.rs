@@ -6,6 +6,7 @@
 mod address;
 mod attention;
 mod document;
+mod metadata;
 mod number;
 mod order_document;
 mod order_quota;
@@ -20,8 +21,8 @@ mod workflow_id;
 pub use attention::AttentionEntry;
 pub use document::{Document, DocumentError, FieldError, Fields, InvalidFields, Rules};
 pub use order_document::{
-    LineItemView, line_document, order_document, order_fingerprint, parse_earlier_order,
-    parse_order,
+    AdjustmentView, ChargesView, LineItemView, OrderDetails, line_document, order_document,
+    order_fingerprint, parse_earlier_order, parse_order,
 };
 pub use order_quota::{ANONYMOUS_UPDATE, QuotaExceeded};
 pub use order_request::OrderRequest;

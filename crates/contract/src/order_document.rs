@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{Document, DocumentError, FieldError, InvalidFields, OrderRequest, Rules};
-use domain::{Decimal, LineItem, Order, Sku};
+use domain::{
+    Address, Adjustment, Charges, Customer, Decimal, LineItem, Metadata, Money, Notes, Order, Sku,
+};
 
 /// One line item, as in responses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +17,57 @@ pub struct LineItemView {
     pub name: Option<String>,
     pub quantity: u32,
     pub unit_price: Decimal,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount_amount: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+}
+
+/// The amounts of an order beside its line items, as in requests and responses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargesView {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_amount: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_amount: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prices_include_tax: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discounts: Vec<AdjustmentView>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fees: Vec<AdjustmentView>,
+}
+
+/// A discount or a fee, as in requests and responses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdjustmentView {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub amount: Decimal,
+}
+
+impl From<&Charges> for ChargesView {
+    fn from(charges: &Charges) -> Self {
+        let views = |adjustments: &[Adjustment]| {
+            adjustments
+                .iter()
+                .map(|adjustment| AdjustmentView {
+                    code: adjustment.code.clone(),
+                    description: adjustment.description.clone(),
+                    amount: adjustment.amount.decimal(),
+                })
+                .collect()
+        };
+        Self {
+            shipping_amount: charges.shipping.map(Money::decimal),
+            tax_amount: charges.tax.map(Money::decimal),
+            prices_include_tax: charges.prices_include_tax,
+            discounts: views(&charges.discounts),
+            fees: views(&charges.fees),
+        }
+    }
 }
 
 impl From<&LineItem> for LineItemView {
@@ -24,6 +77,8 @@ impl From<&LineItem> for LineItemView {
             name: line.name.clone(),
             quantity: line.quantity,
             unit_price: line.unit_price.decimal(),
+            discount_amount: line.discount.map(Money::decimal),
+            metadata: line.metadata.clone(),
         }
     }
 }
@@ -59,15 +114,55 @@ fn parse(text: &str, rules: Rules) -> Result<Order, InvalidFields> {
         .into_order()
 }
 
-/// Returns the order's canonical document, which [`parse_order`] reads.
+/// The parts of an order that most orders do not have, as in requests and responses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderDetails {
+    #[serde(flatten)]
+    pub charges: ChargesView,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_address: Option<Address>,
+    #[serde(flatten)]
+    pub notes: Notes,
+}
+
+impl OrderDetails {
+    /// Returns the details as a response shows them.
+    #[must_use]
+    pub fn addressed_to(self, customer: &Customer) -> Self {
+        Self {
+            billing_address: self
+                .billing_address
+                .map(|address| address.addressed_to(customer)),
+            ..self
+        }
+    }
+
+    /// Returns the details of an order, or `None` if it has none.
+    pub fn of(order: &Order) -> Option<Self> {
+        let details = Self {
+            charges: ChargesView::from(&order.charges),
+            billing_address: order.billing_address.clone(),
+            notes: order.notes.clone(),
+        };
+        (details != Self::default()).then_some(details)
+    }
+}
+
+/// Returns the order's canonical document, which [`parse_order`] reads. It has only the details that
+/// the order has, so that the fingerprint of an order without details is that of earlier releases.
 pub fn order_document(order: &Order) -> Value {
-    json!({
+    let mut document = json!({
         "customer": order.customer,
         "items": order.lines.iter().map(line_document).collect::<Vec<_>>(),
         "currency": order.currency,
         "shipping_address": order.shipping_address,
         "payment": {"payment_id": order.payment_id, "method": order.payment_method},
-    })
+    });
+    let details = OrderDetails::of(order).map(|details| json!(details));
+    if let (Some(document), Some(Value::Object(details))) = (document.as_object_mut(), details) {
+        document.extend(details);
+    }
+    document
 }
 
 /// Returns the JSON of one line item, as in responses.

@@ -1,13 +1,21 @@
 //! Reads every accepted spelling of a request to start an order.
 
+mod charges;
+mod notes;
 mod schema;
 
+use self::{
+    charges::{read_charges, take_money},
+    notes::read_notes,
+};
 use crate::{
-    Fields, InvalidFields,
-    address::{ADDRESS_NAMES, read_order_address},
+    FieldError, Fields, InvalidFields,
+    address::{ADDRESS_NAMES, read_billing_address, read_order_address},
+    metadata::take_metadata,
 };
 use domain::{
-    Address, AddressChange, Currency, Customer, Decimal, LineItem, Money, Order, PaymentId, Sku,
+    Address, AddressChange, Amounts, Charges, Currency, Customer, Decimal, LineItem, Metadata,
+    Money, Notes, Order, PaymentId, Sku, TotalError,
 };
 
 /// A request to start an order. The line items may be missing, see
@@ -17,12 +25,25 @@ pub struct OrderRequest {
     pub customer: Customer,
     pub lines: Vec<LineItem>,
     pub currency: Currency,
+    pub charges: Charges,
+    /// The total that the caller expects.
+    pub expected_total: Option<Money>,
     pub shipping_address: Option<Address>,
+    pub billing_address: Option<Address>,
     pub payment_id: Option<PaymentId>,
     pub payment_method: Option<String>,
     pub profile: Option<String>,
+    pub notes: Notes,
 }
 
+/// The fields with an amount that is a part of the total.
+const CHARGES: [&str; 5] = [
+    "shipping_amount",
+    "tax_amount",
+    "discounts",
+    "fees",
+    "total_amount",
+];
 const MAX_LINE_ITEMS: usize = 100;
 const MAX_QUANTITY: u32 = 10_000;
 const MAX_NAME_LENGTH: usize = 200;
@@ -37,17 +58,13 @@ impl OrderRequest {
         // Without a valid currency, the number of decimals is unknown, so prices are not checked.
         let is_known = currency.is_some() || !fields.is_rejected(&["currency"]);
         let currency = currency.unwrap_or(Currency::DEFAULT);
+        let priced_in = is_known.then_some(currency);
         let lines = fields.take_objects(&["items"], MAX_LINE_ITEMS, |line| {
-            read_line(line, is_known.then_some(currency))
+            read_line(line, priced_in)
         });
-        // Checked here, not in `into_order`, so that all invalid fields are reported at once.
-        if let Some(Err(detail)) = lines
-            .as_ref()
-            .filter(|lines| is_known && !lines.is_empty())
-            .map(|lines| valid_total(lines, currency))
-        {
-            fields.reject("items", detail);
-        }
+        let are_lines_valid = !fields.is_rejected(&["items"]);
+        let charges = read_charges(fields, priced_in);
+        let expected_total = take_money(fields, "total_amount", priced_in);
         let address = fields.sent_name(&ADDRESS_NAMES);
         let shipping_address = read_order_address(fields);
         let is_partial =
@@ -55,17 +72,58 @@ impl OrderRequest {
         if is_partial && !fields.is_rejected(&ADDRESS_NAMES) {
             fields.reject(address, "must name a street");
         }
+        let billing_address = read_billing_address(fields);
         let (payment_id, payment_method) = read_payment(fields);
         let profile = fields.take_text(&["profile"], MAX_PROFILE_LENGTH);
-        Some(Self {
+        let notes = read_notes(fields);
+        let request = Self {
             customer,
             lines: lines.unwrap_or_default(),
             currency,
+            charges,
+            expected_total,
             shipping_address: shipping_address.into_address(),
+            billing_address,
             payment_id,
             payment_method,
             profile,
-        })
+            notes,
+        };
+        // Checked here, not in `into_order`, so that all invalid fields are reported at once. Amounts
+        // of invalid fields are missing in the sum.
+        let is_summable = is_known
+            && are_lines_valid
+            && !request.lines.is_empty()
+            && !fields.is_rejected(&CHARGES);
+        if is_summable && let Err(invalid) = request.amounts() {
+            fields.reject(&invalid.pointer[1..], invalid.detail);
+        }
+        Some(request)
+    }
+
+    /// Returns the parts of the total, which must be the expected one.
+    fn amounts(&self) -> Result<Amounts, FieldError> {
+        let invalid = |pointer: &str, detail: String| FieldError {
+            pointer: pointer.to_owned(),
+            detail,
+        };
+        let amounts = Amounts::of(&self.lines, &self.charges, self.currency).map_err(|error| {
+            let pointer = match error {
+                TotalError::Amount(_) => "/items",
+                TotalError::BelowZero { .. } => "/discounts",
+            };
+            invalid(pointer, error.to_string())
+        })?;
+        match self.expected_total {
+            Some(expected) if expected != amounts.total => Err(invalid(
+                "/total_amount",
+                format!(
+                    "must be {}, the total of the other fields",
+                    amounts.total.decimal()
+                ),
+            )),
+            _ => Ok(amounts),
+        }
     }
 
     /// Returns the order that this request describes.
@@ -74,24 +132,24 @@ impl OrderRequest {
     ///
     /// Fails without line items, or if the total is not valid.
     pub fn into_order(self) -> Result<Order, InvalidFields> {
-        let invalid = |detail: String| {
-            InvalidFields(vec![crate::FieldError {
-                pointer: "/items".to_owned(),
-                detail,
-            }])
-        };
         if self.lines.is_empty() {
-            return Err(invalid("must have at least one element".to_owned()));
+            return Err(InvalidFields(vec![FieldError {
+                pointer: "/items".to_owned(),
+                detail: "must have at least one element".to_owned(),
+            }]));
         }
-        let total = valid_total(&self.lines, self.currency).map_err(invalid)?;
+        let amounts = self.amounts().map_err(|error| InvalidFields(vec![error]))?;
         Ok(Order {
             customer: self.customer,
             lines: self.lines,
             currency: self.currency,
-            total,
+            charges: self.charges,
+            total: amounts.total,
             shipping_address: self.shipping_address,
+            billing_address: self.billing_address,
             payment_id: self.payment_id,
             payment_method: self.payment_method,
+            notes: self.notes,
         })
     }
 
@@ -108,15 +166,12 @@ impl OrderRequest {
                 name: Some("Sample item".to_owned()),
                 quantity: 1,
                 unit_price,
+                discount: None,
+                metadata: Metadata::default(),
             }];
         }
         self
     }
-}
-
-/// Returns the total of the line items, or the reason why it is not valid.
-fn valid_total(lines: &[LineItem], currency: Currency) -> Result<Money, String> {
-    Order::total_of(lines, currency).map_err(|error| error.to_string())
 }
 
 fn read_customer(fields: &mut Fields<'_, '_>) -> Customer {
@@ -165,6 +220,7 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Option<Currency>) -> Option<Li
     const SKU: [&str; 2] = ["sku", "product_id"];
     const QUANTITY: [&str; 2] = ["quantity", "qty"];
     const PRICE: [&str; 2] = ["unit_price", "price"];
+    const DISCOUNT: &str = "discount_amount";
     for names in [SKU, QUANTITY, PRICE] {
         line.require_any(&names);
     }
@@ -173,14 +229,31 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Option<Currency>) -> Option<Li
     let quantity = line.take_number::<Quantity>(&QUANTITY);
     let named = line.sent_name(&PRICE);
     let price = line.take_number::<Decimal>(&PRICE);
-    let unit_price = Money::from_decimal(price?, currency?)
-        .map_err(|error| line.reject(named, error.to_string()));
-    Some(LineItem {
+    let unit_price = price.zip(currency).and_then(|(price, currency)| {
+        Money::from_decimal(price, currency)
+            .map_err(|error| line.reject(named, error.to_string()))
+            .ok()
+    });
+    let discount = take_money(line, DISCOUNT, currency);
+    let metadata = take_metadata(line);
+    let item = LineItem {
         sku: sku?,
         name,
         quantity: quantity?.0,
-        unit_price: unit_price.ok()?,
-    })
+        unit_price: unit_price?,
+        discount,
+        metadata,
+    };
+    if let (Some(discount), Ok(value)) = (item.discount, item.value())
+        && discount.minor() > value.minor()
+    {
+        line.reject(
+            DISCOUNT,
+            format!("must be at most {}, the value of the line", value.decimal()),
+        );
+        return None;
+    }
+    Some(item)
 }
 
 fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<String>) {
@@ -223,6 +296,7 @@ mod tests {
 
     use super::*;
     use crate::{order_document, parse_earlier_order, parse_order};
+    use domain::Adjustment;
 
     fn refused(text: &str) -> Vec<String> {
         parse_order(text)
@@ -295,16 +369,16 @@ mod tests {
     fn invalid_total_is_reported_with_other_fields() {
         for (bad, pointers) in [
             (
-                r#"{"items": [{"sku": "A", "qty": 1, "price": 0}], "foo": 1}"#,
-                &["/items", "/foo"][..],
+                r#"{"items": [{"sku": "A", "qty": 1, "price": 1}], "discounts": [{"amount": 2}], "foo": 1}"#,
+                &["/discounts", "/foo"][..],
             ),
             (
                 r#"{"items": [{"sku": "A", "qty": 2, "price": "9999999999999.99"}], "foo": 1}"#,
                 &["/items", "/foo"],
             ),
             (
-                r#"{"items": [{"sku": "A", "qty": 1, "price": 0, "foo": 1}]}"#,
-                &["/items/0/foo", "/items"],
+                r#"{"items": [{"sku": "A", "qty": 1, "price": 1, "foo": 1}], "total_amount": 2}"#,
+                &["/items/0/foo"],
             ),
             (
                 r#"{"items": [{"sku": "", "qty": 1, "price": 1}], "shipping_address": {"street": "  "}}"#,
@@ -511,10 +585,6 @@ mod tests {
         let huge = r#"{"items": [{"sku": "A", "quantity": 10000, "price": 999999999999.99}]}"#;
         assert_eq!(refused(huge), ["/items"]);
         assert_eq!(
-            refused(r#"{"items": [{"sku": "A", "quantity": 1, "price": 0}]}"#),
-            ["/items"]
-        );
-        assert_eq!(
             refused(r#"{"items": [{}]}"#),
             ["/items/0/sku", "/items/0/quantity", "/items/0/unit_price"]
         );
@@ -565,6 +635,88 @@ mod tests {
     }
 
     #[test]
+    fn total_has_all_amounts() {
+        let order = |rest: &str| {
+            let text = format!(
+                r#"{{"items": [{{"sku": "A", "qty": 3, "price": "10.00", "discount_amount": 5}}], {rest}}}"#
+            );
+            parse_order(&text).map(|order| order.total.decimal().to_string())
+        };
+        let charges = r#""shipping_amount": "4.90", "tax_amount": 2, "fees": [{"code": "GIFT", "amount": 1}], "discounts": [{"amount": 0.9}]"#;
+        assert_eq!(order(charges).unwrap(), "32.00");
+        assert_eq!(
+            order(&format!(r#"{charges}, "prices_include_tax": true"#)).unwrap(),
+            "30.00"
+        );
+        assert_eq!(order(r#""discounts": [{"amount": 25}]"#).unwrap(), "0.00");
+        for (rest, pointer, detail) in [
+            (
+                r#""discounts": [{"amount": 25.01}]"#,
+                "/discounts",
+                "the discounts of 30.01 USD are more than the other amounts of 30.00 USD",
+            ),
+            (
+                r#""total_amount": 30"#,
+                "/total_amount",
+                "must be 25.00, the total of the other fields",
+            ),
+            (
+                r#""shipping_amount": 1.001"#,
+                "/shipping_amount",
+                "USD has 2 decimals",
+            ),
+            (
+                r#""fees": [{"code": "X"}]"#,
+                "/fees/0/amount",
+                "is required",
+            ),
+        ] {
+            let invalid = order(rest).unwrap_err().0;
+            assert_eq!(invalid.len(), 1, "{rest}");
+            assert_eq!(invalid[0].pointer, pointer);
+            assert_eq!(invalid[0].detail, detail);
+        }
+        let line = r#"{"items": [{"sku": "A", "qty": 1, "price": 1, "discount_amount": "1.01"}]}"#;
+        assert_eq!(refused(line), ["/items/0/discount_amount"]);
+    }
+
+    #[test]
+    fn metadata_and_notes_are_read() {
+        let with =
+            |rest: &str| format!(r#"{{"items": [{{"sku": "A", "qty": 1, "price": 0}}], {rest}}}"#);
+        let text = with(
+            r#""metadata": {"channel": "web", "weight": 1.50, "vip": true, "old": null},
+            "note": " Ring\r\ntwice ", "gift_message": "", "external_reference": " ERP-7 ",
+            "billing_address": {"street": "1 A", "company": "Acme", "country": "USA"}"#,
+        );
+        let order = parse_order(&text).unwrap();
+        assert_eq!(
+            serde_json::to_string(&order.notes).unwrap(),
+            r#"{"external_reference":"ERP-7","metadata":{"channel":"web","vip":true,"weight":1.5},"note":"Ring\ntwice"}"#
+        );
+        assert_eq!(
+            order.billing_address.unwrap().country.as_deref(),
+            Some("US")
+        );
+        for (rest, pointer) in [
+            (r#""metadata": {"a": [1]}"#, "/metadata/a"),
+            (r#""metadata": {"": 1}"#, "/metadata"),
+            (r#""metadata": "x""#, "/metadata"),
+            (r#""metadata": {"a": 1234567890.1234567}"#, "/metadata/a"),
+            (r#""note": "\u0007""#, "/note"),
+            (r#""external_reference": "a\nb""#, "/external_reference"),
+            (
+                r#""billing_address": {"city": "X"}"#,
+                "/billing_address/street",
+            ),
+        ] {
+            assert_eq!(refused(&with(rest)), [pointer], "{rest}");
+        }
+        let long = with(&format!(r#""gift_message": "{}""#, "x".repeat(501)));
+        assert_eq!(refused(&long), ["/gift_message"]);
+    }
+
+    #[test]
     fn documents_of_earlier_releases_are_read_as_before() {
         let text = r#"{"items": [{"sku": "A", "quantity": 1, "price": 1}], "currency": "HRK",
             "customer_email": "a@b@example.com", "shipping_address": {"street": "1 A", "country": "Narnia"}}"#;
@@ -583,20 +735,57 @@ mod tests {
 
     prop_compose! {
         fn line()(sku in "[A-Z0-9]{1,8}", name in proptest::option::of("[a-z]{1,9}"), quantity in 1..=9_999_u32, price in 1..=9_999_999_i64) -> LineItem {
-            LineItem { sku: Sku::parse(&sku).unwrap(), name, quantity, unit_price: Money::from_minor(price, Currency::DEFAULT).unwrap() }
+            LineItem {
+                sku: Sku::parse(&sku).unwrap(), name, quantity, unit_price: usd(price),
+                discount: Some(usd(price / 2)).filter(|_| price % 3 == 0),
+                metadata: Metadata::default(),
+            }
+        }
+    }
+
+    fn usd(minor: i64) -> Money {
+        Money::from_minor(minor, Currency::DEFAULT).unwrap()
+    }
+
+    prop_compose! {
+        fn charges()(
+            shipping in proptest::option::of(0..=9_999_i64), tax in proptest::option::of(0..=9_999_i64),
+            prices_include_tax in proptest::bool::ANY, fees in proptest::collection::vec(0..=999_i64, 0..3),
+        ) -> Charges {
+            let fee = |amount| Adjustment { code: Some("F".to_owned()), description: None, amount: usd(amount) };
+            Charges {
+                shipping: shipping.map(usd), tax: tax.map(usd), prices_include_tax,
+                discounts: Vec::new(), fees: fees.into_iter().map(fee).collect(),
+            }
         }
     }
 
     proptest! {
         #[test]
-        fn order_document_round_trips(lines in proptest::collection::vec(line(), 1..9), street in proptest::option::of("[a-z]{1,9}")) {
+        fn order_document_round_trips(
+            lines in proptest::collection::vec(line(), 1..9), charges in charges(),
+            discount in 0..=100_i64, street in proptest::option::of("[a-z]{1,9}"),
+        ) {
+            let of_lines: i64 = lines.iter()
+                .map(|line| line.unit_price.minor() * i64::from(line.quantity) - line.discount.map_or(0, Money::minor)).sum();
+            let minor = |amount: Option<Money>| amount.map_or(0, Money::minor);
+            let tax = if charges.prices_include_tax { 0 } else { minor(charges.tax) };
+            let fees: i64 = charges.fees.iter().map(|fee| fee.amount.minor()).sum();
+            let sum = of_lines + minor(charges.shipping) + tax + fees;
+            let discount = sum * discount / 100;
+            let address = AddressChange { street, ..AddressChange::default() }.into_address();
             let order = OrderRequest {
                 customer: Customer::default(), lines: lines.clone(), currency: Currency::DEFAULT,
-                shipping_address: AddressChange { street, ..AddressChange::default() }.into_address(),
+                charges: Charges {
+                    discounts: vec![Adjustment { code: None, description: Some("d".to_owned()), amount: usd(discount) }],
+                    ..charges
+                },
+                expected_total: Some(usd(sum - discount)),
+                shipping_address: address.clone(), billing_address: address,
                 payment_id: None, payment_method: None, profile: None,
+                notes: Notes { note: Some("two\nlines".to_owned()), ..Notes::default() },
             }.into_order().unwrap();
-            let sum: i64 = lines.iter().map(|line| line.unit_price.minor() * i64::from(line.quantity)).sum();
-            prop_assert_eq!(order.total.minor(), sum);
+            prop_assert_eq!(order.total.minor(), sum - discount);
             prop_assert_eq!(parse_order(&order_document(&order).to_string()).unwrap(), order);
         }
     }

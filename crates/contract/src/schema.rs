@@ -85,6 +85,15 @@ pub(crate) fn text(longest: usize) -> Value {
     json!({"type": ["string", "null"], "maxLength": longest, "pattern": pattern})
 }
 
+/// Returns the schema of a text of several lines, which `Fields::take_lines` reads.
+pub(crate) fn lines(longest: usize) -> Value {
+    let overrides = in_class(&[DIRECTION_OVERRIDES]);
+    // Every control character but the tab and the two line breaks.
+    let pattern =
+        format!("^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f{overrides}]*$");
+    json!({"type": ["string", "null"], "maxLength": longest, "pattern": pattern})
+}
+
 /// Returns the schema of a text that is not blank.
 pub(crate) fn filled_text(longest: usize) -> Value {
     let (hidden, overrides) = (in_class(INVISIBLE), in_class(&[DIRECTION_OVERRIDES]));

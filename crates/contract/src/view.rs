@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{line_document, order_workflow_id};
+use crate::{OrderDetails, line_document, order_workflow_id};
 use domain::{
     Address, Currency, Customer, Decimal, Failure, OrderId, OrderState, OrderStatus, PaymentInfo,
     ReviewDecision, ShipmentInfo, Step, WaitingFor, string_enum,
@@ -39,6 +39,8 @@ pub struct OrderView {
     pub shipping_address: Option<Address>,
     pub currency: Option<Currency>,
     pub total_amount: Option<Decimal>,
+    #[serde(flatten)]
+    pub details: OrderDetails,
     pub status: OrderStatus,
     pub step: Step,
     pub is_running: bool,
@@ -114,13 +116,19 @@ impl OrderView {
             order_id: record.order_id.clone(),
             workflow_id: order_workflow_id(&record.order_id),
             customer_id: customer.id.as_ref().map(ToString::to_string),
-            customer,
             items: order
                 .map(|order| order.lines.iter().map(line_document).collect())
                 .unwrap_or_default(),
-            shipping_address: order.and_then(|order| order.shipping_address.clone()),
+            shipping_address: order
+                .and_then(|order| order.shipping_address.clone())
+                .map(|address| address.addressed_to(&customer)),
             currency: order.map(|order| order.currency),
             total_amount: order.map(|order| order.total.decimal()),
+            details: order
+                .and_then(OrderDetails::of)
+                .unwrap_or_default()
+                .addressed_to(&customer),
+            customer,
             status: record.status(),
             step: record.step(),
             is_running: record.is_running(),

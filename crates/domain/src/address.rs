@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Customer;
+
 /// A shipping or billing address. Each order stores its own copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
-    /// The recipient, if it is not the customer.
+    /// The recipient. `None`: the customer ([`Address::addressed_to`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,6 +27,17 @@ pub struct Address {
     pub country: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
+}
+
+impl Address {
+    /// Returns the address with the customer as its recipient, unless it names another one.
+    #[must_use]
+    pub fn addressed_to(self, customer: &Customer) -> Self {
+        Self {
+            name: self.name.or_else(|| customer.name.clone()),
+            ..self
+        }
+    }
 }
 
 /// A field of an address that can be empty.

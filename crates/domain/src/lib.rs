@@ -14,6 +14,7 @@ mod decimal;
 mod email;
 mod id;
 mod ledger;
+mod metadata;
 mod money;
 mod notification;
 mod order;
@@ -38,9 +39,10 @@ pub use decimal::{Decimal, DecimalError};
 pub use email::{Email, EmailError};
 pub use id::{CustomerId, IdError, Identifier, OrderId, PaymentId, Sku, TransactionId};
 pub use ledger::{Balance, CLAIMED, Movement, MovementKind, Transaction};
+pub use metadata::{Metadata, MetadataChange, MetadataError, MetadataValue};
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
-pub use order::{Customer, LineItem, Order, TotalError};
+pub use order::{Adjustment, Amounts, Charges, Customer, LineItem, Notes, Order, TotalError};
 pub use order_state::{
     Failure, FailureCode, OrderState, ReviewDecision, TransitionError, VERSIONS_PER_HISTORY_EVENT,
     WaitReason, WaitingFor,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Currency, CustomerId, Money, MoneyError, PaymentId, Sku};
+use crate::{Address, Currency, CustomerId, Metadata, Money, MoneyError, PaymentId, Sku};
 
 /// The customer of an order. Every field is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,42 +23,183 @@ pub struct LineItem {
     pub name: Option<String>,
     pub quantity: u32,
     pub unit_price: Money,
+    /// The discount of the whole line, at most its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Money>,
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
 }
 
-/// A valid order: at least one line item, one currency, and a total above zero and below the limit
-/// of [`Money`].
+impl LineItem {
+    /// Returns the value of the line: its units by their price.
+    pub fn value(&self) -> Result<Money, MoneyError> {
+        self.unit_price.checked_mul(self.quantity)
+    }
+}
+
+/// The amounts of an order beside its line items.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charges {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<Money>,
+    /// The other amounts contain the tax, so it is not added.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prices_include_tax: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discounts: Vec<Adjustment>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fees: Vec<Adjustment>,
+}
+
+impl Charges {
+    /// Returns whether there is none, so that they can be left out of a document.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A discount or a fee of the whole order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adjustment {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub amount: Money,
+}
+
+/// What the shop notes about an order. The workflow reads none of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// The order's name in another system of the shop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_reference: Option<String>,
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gift_message: Option<String>,
+}
+
+impl Notes {
+    /// Returns whether there is none, so that they can be left out of a document.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A valid order: at least one line item, one currency, and a total of at least zero and below the
+/// limit of [`Money`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     pub customer: Customer,
     pub lines: Vec<LineItem>,
     pub currency: Currency,
+    #[serde(default, skip_serializing_if = "Charges::is_empty")]
+    pub charges: Charges,
     pub total: Money,
     #[serde(default)]
     pub shipping_address: Option<Address>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_address: Option<Address>,
     #[serde(default)]
     pub payment_id: Option<PaymentId>,
     #[serde(default)]
     pub payment_method: Option<String>,
+    #[serde(default, skip_serializing_if = "Notes::is_empty")]
+    pub notes: Notes,
 }
 
-/// The reason why the total of the line items is not valid.
+impl Order {
+    /// Returns whether nothing is to be paid.
+    pub fn is_free(&self) -> bool {
+        self.total.is_zero()
+    }
+
+    /// Returns the parts of the total.
+    ///
+    /// # Errors
+    ///
+    /// The same as of [`Amounts::of`], which no valid order has.
+    pub fn amounts(&self) -> Result<Amounts, TotalError> {
+        Amounts::of(&self.lines, &self.charges, self.currency)
+    }
+}
+
+/// The parts of an order's total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amounts {
+    /// The value of all line items.
+    pub items: Money,
+    /// The discounts of the line items and of the order.
+    pub discounts: Money,
+    pub shipping: Money,
+    pub tax: Money,
+    pub fees: Money,
+    pub total: Money,
+}
+
+/// The reason why an order has no valid total.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TotalError {
     #[error("the total {0}")]
     Amount(#[from] MoneyError),
-    #[error("the total must be above zero")]
-    Zero,
+    #[error("the discounts of {discounts} are more than the other amounts of {others}")]
+    BelowZero { discounts: Money, others: Money },
 }
 
-impl Order {
-    /// Returns the sum of all line items, each of which must be in `currency`.
-    pub fn total_of(lines: &[LineItem], currency: Currency) -> Result<Money, TotalError> {
-        let total = lines.iter().try_fold(Money::zero(currency), |sum, line| {
-            sum.checked_add(line.unit_price.checked_mul(line.quantity)?)
-        })?;
-        if total.is_zero() {
-            return Err(TotalError::Zero);
-        }
-        Ok(total)
+impl Amounts {
+    /// Returns the parts of the total and their sum: the line items, shipping, tax and fees, less the
+    /// discounts. All amounts must be in `currency`.
+    ///
+    /// # Errors
+    ///
+    /// The total is below zero or above the limit of [`Money`].
+    pub fn of(
+        lines: &[LineItem],
+        charges: &Charges,
+        currency: Currency,
+    ) -> Result<Self, TotalError> {
+        let zero = Money::zero(currency);
+        let items = lines
+            .iter()
+            .try_fold(zero, |sum, line| sum.checked_add(line.value()?))?;
+        let of_lines = lines.iter().filter_map(|line| line.discount);
+        let of_order = charges.discounts.iter().map(|discount| discount.amount);
+        let discounts = of_lines
+            .chain(of_order)
+            .try_fold(zero, Money::checked_add)?;
+        let fees = charges
+            .fees
+            .iter()
+            .try_fold(zero, |sum, fee| sum.checked_add(fee.amount))?;
+        let shipping = charges.shipping.unwrap_or(zero);
+        let tax = charges.tax.unwrap_or(zero);
+        let added_tax = if charges.prices_include_tax {
+            zero
+        } else {
+            tax
+        };
+        let others = [items, shipping, added_tax, fees]
+            .into_iter()
+            .try_fold(zero, Money::checked_add)?;
+        let total =
+            Money::from_minor(others.minor() - discounts.minor(), currency).map_err(|error| {
+                match error {
+                    MoneyError::Negative => TotalError::BelowZero { discounts, others },
+                    error => error.into(),
+                }
+            })?;
+        Ok(Self {
+            items,
+            discounts,
+            shipping,
+            tax,
+            fees,
+            total,
+        })
     }
 }

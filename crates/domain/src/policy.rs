@@ -118,12 +118,13 @@ impl OrderPolicy {
         }
     }
 
-    /// Returns whether the order is charged. Otherwise it waits for a confirmation.
+    /// Returns whether the order is charged. Otherwise it is free, or it waits for a confirmation.
     pub fn charges_payment(&self, order: &Order) -> bool {
-        match self.payment {
+        let charges = match self.payment {
             PaymentMode::Charge => true,
             PaymentMode::Confirm => false,
             PaymentMode::Auto => order.payment_id.is_some(),
-        }
+        };
+        charges && !order.is_free()
     }
 }

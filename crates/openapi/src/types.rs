@@ -10,13 +10,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use contract::{
-    AttentionEntry, EstimateBasis, EstimatedDeliveryView, FieldError, LineItemView, OrderView,
-    ResultView, Source, StatusView,
+    AdjustmentView, AttentionEntry, ChargesView, EstimateBasis, EstimatedDeliveryView, FieldError,
+    LineItemView, OrderDetails, OrderView, ResultView, Source, StatusView,
 };
 use domain::{
     Address, AuditEvent, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency,
-    Customer, Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, HoldOnDispute,
-    OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments, PaymentId, PaymentInfo,
+    Customer, Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, HoldOnDispute, Metadata,
+    Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments, PaymentId, PaymentInfo,
     PaymentMode, PaymentStatus, PaymentWarning, ReviewDecision, ReviewMode, ReviewPolicy,
     ShipmentInfo, Sku, Span, Step, TransactionId, WaitReason, WaitingFor, WebhookProvider,
 };
@@ -84,6 +84,7 @@ macro_rules! plain_types {
 }
 
 plain_types! {
+    Metadata => {"type": "object", "description": "The shop's own data.", "additionalProperties": {"type": ["string", "number", "boolean"]}},
     bool => {"type": "boolean"},
     u16 => {"type": "integer", "minimum": 0},
     u32 => {"type": "integer", "minimum": 0},
@@ -238,8 +239,8 @@ enums! {
     PaymentWarning,
 }
 
-/// Lists the fields of a type. `field [when_set]: Type` is omitted when it has no value, `field as "name"` has another
-/// name in JSON, and `field: Type => Other` has the schema of the other type.
+/// Lists the fields of a type. `field [when_set]: Type` is omitted when it has no value, the fields of
+/// `field [flattened]: Type` are beside the others, `field as "name"` has another name in JSON, and `field: Type => Other` has the schema of the other type.
 macro_rules! response_types {
     ($(
         $(#[doc = $doc:literal])+
@@ -260,13 +261,10 @@ macro_rules! response_types {
                 let mut required: Vec<&str> = Vec::new();
                 $(
                     let name = response_types!(@name $field $($name)?);
-                    let (schema, is_required) =
-                        response_types!(@field types, $kind $(, optional $optional)? $(, shown $shown)?);
-                    if is_required {
-                        required.push(name);
-                    }
-                    let schema = with_description(schema, concat!("" $(, $about)*));
-                    properties.insert(name.to_owned(), schema);
+                    let about = concat!("" $(, $about)*);
+                    response_types!(
+                        @add types, properties, required, name, about, $kind $(, optional $optional)? $(, shown $shown)?
+                    );
                 )+
                 json!({"description": concat!($($doc),+).trim(), "type": "object", "properties": properties, "required": required})
             }
@@ -274,6 +272,21 @@ macro_rules! response_types {
     };
     (@name $field:ident) => { stringify!($field) };
     (@name $field:ident $name:literal) => { $name };
+    (@add $types:ident, $properties:ident, $required:ident, $name:ident, $about:ident, $kind:ty, optional flattened) => {
+        // Every field of a flattened type is optional.
+        if let Value::Object(fields) = <$kind as DescribeSchema>::schema($types)["properties"].take() {
+            $properties.extend(fields);
+        }
+        let _ = ($name, $about);
+    };
+    (@add $types:ident, $properties:ident, $required:ident, $name:ident, $about:ident, $kind:ty $(, optional $optional:ident)? $(, shown $shown:ty)?) => {
+        let (schema, is_required) =
+            response_types!(@field $types, $kind $(, optional $optional)? $(, shown $shown)?);
+        if is_required {
+            $required.push($name);
+        }
+        $properties.insert($name.to_owned(), with_description(schema, $about));
+    };
     (@field $types:ident, $kind:ty) => { ($types.schema_of::<$kind>(), true) };
     (@field $types:ident, $kind:ty, optional when_set) => { (<$kind as DescribeSchema>::present($types), false) };
     (@field $types:ident, $kind:ty, shown $shown:ty) => { ($types.schema_of::<$shown>(), true) };
@@ -307,7 +320,48 @@ response_types! {
     }
 
     /// One line item of an order.
-    LineItemView as "Line" { sku: Sku, name: Option<String>, quantity: u32, unit_price: Decimal }
+    LineItemView as "Line" {
+        sku: Sku,
+        name: Option<String>,
+        quantity: u32,
+        unit_price: Decimal,
+        /// The discount of the whole line.
+        discount_amount [when_set]: Option<Decimal>,
+        metadata [when_set]: Metadata,
+    }
+
+    /// A discount or a fee of an order.
+    AdjustmentView as "Adjustment" {
+        code [when_set]: Option<String>,
+        description [when_set]: Option<String>,
+        amount: Decimal,
+    }
+
+    /// The amounts of an order beside its line items.
+    ChargesView as "Charges" {
+        shipping_amount [when_set]: Option<Decimal>,
+        tax_amount [when_set]: Option<Decimal>,
+        /// True if the other amounts contain the tax, so that it is not added to the total.
+        prices_include_tax [when_set]: bool,
+        discounts [when_set]: Vec<AdjustmentView>,
+        fees [when_set]: Vec<AdjustmentView>,
+    }
+
+    /// The parts of an order that most orders do not have.
+    OrderDetails as "OrderDetails" {
+        charges [flattened]: ChargesView,
+        billing_address [when_set]: Option<Address>,
+        notes [flattened]: Notes,
+    }
+
+    /// What the shop notes about an order.
+    Notes as "Notes" {
+        /// The order's name in another system of the shop.
+        external_reference [when_set]: Option<String>,
+        metadata [when_set]: Metadata,
+        note [when_set]: Option<String>,
+        gift_message [when_set]: Option<String>,
+    }
 
     /// The payment of an order.
     PaymentInfo as "PaymentInfo" {
@@ -358,6 +412,7 @@ response_types! {
         shipping_address: Option<Address>,
         currency: Option<Currency>,
         total_amount: Option<Decimal>,
+        details [flattened]: OrderDetails,
         status: OrderStatus,
         step: Step,
         /// True if the workflow is open. A cancelled order is open until its compensation has finished.

@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 
+use contract::OrderDetails;
+
 use crate::{Error, convert::to_json, error::SqlxResultExt, inventory, ledger, pool};
 use domain::{AuditEvent, LineItem, NotificationKind, OrderState, Transaction};
 
@@ -170,6 +172,8 @@ struct Row<'a> {
     address_json: Option<&'a domain::Address>,
     currency: Option<&'a str>,
     total_amount: Option<i64>,
+    external_reference: Option<&'a str>,
+    details_json: Option<OrderDetails>,
     review: Option<&'a str>,
     payment_json: Option<&'a domain::PaymentInfo>,
     waiting_json: Option<&'a domain::WaitingFor>,
@@ -210,6 +214,8 @@ impl OrderWrite<'_> {
             address_json: order.and_then(|order| order.shipping_address.as_ref()),
             currency: order.map(|order| order.currency.code()),
             total_amount: order.map(|order| order.total.minor()),
+            external_reference: order.and_then(|order| order.notes.external_reference.as_deref()),
+            details_json: order.and_then(OrderDetails::of),
             review: state.review.map(domain::ReviewDecision::as_str),
             payment_json: state.payment.as_ref(),
             waiting_json: state.waiting_for.as_ref(),

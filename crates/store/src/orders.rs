@@ -6,8 +6,8 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt};
-use contract::{OrderView, Source, order_workflow_id};
-use domain::{Currency, Money, OrderId, OrderStatus};
+use contract::{OrderDetails, OrderView, Source, order_workflow_id};
+use domain::{Address, Currency, Customer, Money, OrderId, OrderStatus};
 
 /// Reads an order; `None` when it does not exist.
 #[tracing::instrument(name = "store.orders.view", skip_all)]
@@ -15,7 +15,7 @@ pub async fn read_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<Orde
     let row = sqlx::query_as!(
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
-             currency, total_amount, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
+             currency, total_amount, details_json, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
              retries_json, review, waiting_json, last_seq, created_at, updated_at
          from orders where id = $1",
         order_id.as_str()
@@ -68,7 +68,7 @@ pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, 
     let rows = sqlx::query_as!(
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
-             currency, total_amount, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
+             currency, total_amount, details_json, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
              retries_json, review, waiting_json, last_seq, created_at, updated_at
          from orders
          where ($1::text is null or state = $1) and ($2::text is null or customer_id = $2)
@@ -100,6 +100,7 @@ struct Row {
     address_json: Option<Value>,
     currency: Option<String>,
     total_amount: Option<i64>,
+    details_json: Option<Value>,
     payment_json: Option<Value>,
     waiting_json: Option<Value>,
     shipment_json: Option<Value>,
@@ -126,15 +127,20 @@ impl Row {
             .total_amount
             .zip(currency)
             .and_then(|(minor, currency)| Money::from_minor(minor, currency).ok());
+        let customer: Customer = column("customer_json").parse(self.customer_json)?;
+        let address: Option<Address> = column("address_json").parse(self.address_json.into())?;
+        let details: Option<OrderDetails> =
+            column("details_json").parse(self.details_json.into())?;
         Ok(OrderView {
             workflow_id: order_workflow_id(&order_id),
             order_id,
             customer_id: self.customer_id,
-            customer: column("customer_json").parse(self.customer_json)?,
             items: column("items_json").parse(self.items_json)?,
-            shipping_address: column("address_json").parse(self.address_json.into())?,
+            shipping_address: address.map(|address| address.addressed_to(&customer)),
             currency,
             total_amount: total.map(Money::decimal),
+            details: details.unwrap_or_default().addressed_to(&customer),
+            customer,
             status: column("state").parse(self.state.into())?,
             step: column("step").parse(self.step.into())?,
             is_running: self.is_running,

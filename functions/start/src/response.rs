@@ -33,7 +33,7 @@ pub(crate) fn accepted_response(
     started: &StartedOrder,
     already_started: bool,
 ) -> Result<ApiResponse, Problem> {
-    let message = if policy.charges_payment(order) {
+    let message = if policy.charges_payment(order) || order.is_free() {
         "Order created successfully."
     } else {
         "Order created successfully. Awaiting payment confirmation."
@@ -59,11 +59,11 @@ pub(crate) enum PaymentIdRule {
     AsGiven,
 }
 
-/// Adds a payment id if the rule demands one.
+/// Adds a payment id if the rule demands one and the order is not free.
 ///
 /// The generated id is derived from the order id, so a retry generates the same one.
 pub(crate) fn with_payment_id(mut order: Order, order_id: &OrderId, rule: PaymentIdRule) -> Order {
-    if rule == PaymentIdRule::Generated && order.payment_id.is_none() {
+    if rule == PaymentIdRule::Generated && order.payment_id.is_none() && !order.is_free() {
         order.payment_id = PaymentId::parse(&format!("pmt-{order_id}")).ok();
     }
     order

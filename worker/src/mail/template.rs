@@ -5,7 +5,7 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use contract::OrderView;
+use contract::{AdjustmentView, OrderView};
 use domain::{
     Address, Currency, Decimal, FailureCode, Money, NotificationKind, OrderStatus, PaymentStatus,
     country_name,
@@ -17,7 +17,10 @@ pub(super) struct MailContent {
     pub(super) order_id: String,
     pub(super) customer: Option<String>,
     items: Vec<Item>,
+    /// The amounts between the line items and the total: their names and values.
+    charges: Vec<(String, String)>,
     total: Option<String>,
+    gift_message: Option<String>,
     address: Vec<String>,
     paid: Option<String>,
     tracking_number: Option<String>,
@@ -82,7 +85,12 @@ impl MailContent {
                 .iter()
                 .filter_map(|item| Item::of(item, order.currency?))
                 .collect(),
+            charges: order
+                .currency
+                .map(|currency| charges(order, currency))
+                .unwrap_or_default(),
             total: order.total_amount.and_then(money),
+            gift_message: order.details.notes.gift_message.as_deref().map(one_line),
             address: order
                 .shipping_address
                 .as_ref()
@@ -145,16 +153,59 @@ impl Item {
             name: Option<String>,
             quantity: u32,
             unit_price: Decimal,
+            discount_amount: Option<Decimal>,
         }
         let line = Line::deserialize(document).ok()?;
         let unit_price = Money::from_decimal(line.unit_price, currency).ok()?;
+        let value = unit_price.checked_mul(line.quantity).ok()?;
+        let discount = match line.discount_amount {
+            Some(discount) => Money::from_decimal(discount, currency).ok()?.minor(),
+            None => 0,
+        };
+        let amount = Money::from_minor(value.minor() - discount, currency).ok()?;
         Some(Self {
             name: one_line(&line.name.unwrap_or(line.sku)),
             quantity: line.quantity,
             unit_price: format_amount(unit_price),
-            amount: format_amount(unit_price.checked_mul(line.quantity).ok()?),
+            amount: format_amount(amount),
         })
     }
+}
+
+/// Returns the amounts of the order beside its line items, with their names.
+fn charges(order: &OrderView, currency: Currency) -> Vec<(String, String)> {
+    let charges = &order.details.charges;
+    let named = |adjustment: &AdjustmentView, name: &str| {
+        let text = adjustment
+            .description
+            .as_deref()
+            .or(adjustment.code.as_deref());
+        text.map_or_else(|| name.to_owned(), one_line)
+    };
+    let discounts = charges.discounts.iter().filter_map(|discount| {
+        let amount = amount_in(discount.amount, currency)?;
+        Some((named(discount, "Discount"), format!("-{amount}")))
+    });
+    let fees = charges
+        .fees
+        .iter()
+        .map(|fee| (named(fee, "Fee"), fee.amount));
+    let tax = if charges.prices_include_tax {
+        "Included tax"
+    } else {
+        "Tax"
+    };
+    let single = [
+        ("Shipping", charges.shipping_amount),
+        (tax, charges.tax_amount),
+    ];
+    let single = single
+        .into_iter()
+        .filter_map(|(name, amount)| Some((name.to_owned(), amount?)));
+    let added = fees
+        .chain(single)
+        .filter_map(|(name, amount)| Some((name, amount_in(amount, currency)?)));
+    discounts.chain(added).collect()
 }
 
 /// Formats an amount for a person: `USD 1,234.50`, `JPY 500`.

@@ -121,6 +121,7 @@ pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
             joined(&["/customer/id", "/customer/name", "/customer/email"]),
         ),
         ("items", format_items(&response)),
+        ("charges", format_charges(&response)),
         (
             "total",
             format_money(
@@ -129,6 +130,8 @@ pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
             ),
         ),
         ("address", joined(&address)),
+        ("reference", text("/external_reference")),
+        ("note", text("/note")),
         (
             "payment",
             joined(&[
@@ -147,6 +150,27 @@ pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
         ("created", text("/created_at")),
         ("updated", text("/updated_at")),
     ]))
+}
+
+/// Returns the amounts beside the line items: shipping, tax, fees and discounts.
+fn format_charges(response: &ApiResponse) -> String {
+    let money = |amount: Option<&Value>| format_money(amount, response.text_at("/currency"));
+    let single = [("shipping", "shipping_amount"), ("tax", "tax_amount")];
+    let single = single.into_iter().filter_map(|(name, field)| {
+        let amount = response.body.get(field)?;
+        Some(format!("{name} {}", money(Some(amount))))
+    });
+    let adjustments = [("fee", "fees"), ("discount", "discounts")];
+    let adjustments = adjustments.into_iter().flat_map(|(name, field)| {
+        let entries = response.body.get(field).and_then(Value::as_array);
+        let entries = entries.map(Vec::as_slice).unwrap_or_default();
+        entries.iter().map(move |entry| {
+            let code = entry.get("code").and_then(Value::as_str).unwrap_or(name);
+            let sign = if name == "discount" { "-" } else { "" };
+            format!("{code} {sign}{}", money(entry.get("amount")))
+        })
+    });
+    single.chain(adjustments).collect::<Vec<_>>().join(", ")
 }
 
 fn format_items(response: &ApiResponse) -> String {

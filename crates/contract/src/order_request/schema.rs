@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::{
     MAX_LINE_ITEMS, MAX_METHOD_LENGTH, MAX_NAME_LENGTH, MAX_PROFILE_LENGTH, MAX_QUANTITY,
-    OrderRequest,
+    OrderRequest, charges, notes,
 };
-use crate::{address, schema};
+use crate::{address, metadata::metadata_schema, schema};
 use domain::{CustomerId, Email, PaymentId, Profile, Sku};
 
 impl OrderRequest {
@@ -39,6 +39,12 @@ fn fields(is_complete: bool) -> schema::Properties {
     ]
     .into();
     fields.append(&mut address::order_address_properties(is_complete));
+    fields.extend([
+        address::billing_address_property(),
+        ("total_amount", schema::amount()),
+    ]);
+    fields.extend(charges::properties());
+    fields.extend(notes::properties());
     fields
 }
 
@@ -61,6 +67,8 @@ fn line() -> Value {
         ("qty", quantity()),
         ("unit_price", schema::amount()),
         ("price", schema::amount()),
+        ("discount_amount", schema::amount()),
+        ("metadata", metadata_schema()),
     ];
     schema::requiring(
         schema::object(fields.into()),

@@ -258,6 +258,7 @@ impl OrderWorkflow {
                 RefusalCode::OrderClosed,
                 "the order is cancelled or has failed",
             ),
+            _ if self.is_free() => (RefusalCode::NotPaid, "the order is free"),
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
                 match &mut self.shipping {
                     // A paid order enters shipping in the same workflow task, so an order outside
@@ -344,6 +345,11 @@ impl OrderWorkflow {
             let completes_charge = self.payments.unfinished() == Some(id);
             if rules.replaceable > 0 {
                 None
+            } else if self.is_free() {
+                Some((
+                    RefusalCode::PaymentNotExpected,
+                    "the order is free and takes no payment",
+                ))
             } else if is_enough || self.payments.phase == PaymentPhase::Covered {
                 Some((
                     RefusalCode::AlreadyPaid,

@@ -27,9 +27,13 @@ use domain::{
 
 type Context = WorkflowContext<OrderWorkflow>;
 
-/// Charges the order or waits for its payment. On success the order is `payment_confirmed`.
+/// Charges the order or waits for its payment. On success the order is `payment_confirmed`. A free
+/// order takes no payment.
 pub(super) async fn collect_payment(ctx: &Context) -> Progress {
     waiting::ensure_not_stopped(ctx)?;
+    if ctx.state(OrderWorkflow::is_free) {
+        return mark_paid(ctx);
+    }
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         if !order.takes_up(WaitingPlace::PaymentDelay) {

@@ -286,6 +286,11 @@ impl OrderWorkflow {
         }
     }
 
+    /// Returns whether nothing is to be paid.
+    pub(super) fn is_free(&self) -> bool {
+        self.state.order.as_ref().is_some_and(Order::is_free)
+    }
+
     /// Returns whether the recorded money reaches the total.
     pub(super) fn is_covered(&self) -> bool {
         self.state.order.as_ref().is_some_and(|order| {
