@@ -1,6 +1,6 @@
 -- Orders with amounts beside their line items, metadata, a reference, notes and a billing address; orders with a total of
--- zero.
--- Safe while the previous release runs: it calls the function as before, and reads neither column. The new columns rewrite
+-- zero; holds.
+-- Safe while the previous release runs: it calls the function as before, and reads none of the columns. The new columns rewrite
 -- no row. The check is not validated, because it only widens the one before.
 
 alter table orders
@@ -8,10 +8,12 @@ alter table orders
     add column external_reference text,
     -- The fields of a response that most orders do not have.
     add column details_json jsonb,
+    -- An operator's hold.
+    add column hold_json jsonb,
     drop constraint orders_total_amount_check,
     add constraint orders_total_amount_check check (total_amount >= 0) not valid;
 
--- As in migration 0015, with the two new columns.
+-- As in migration 0015, with the new columns.
 create or replace function write_order(written jsonb, out outcome text, out have integer) language plpgsql as $$
 declare
     new orders := jsonb_populate_record(null::orders, written -> 'row');
@@ -36,11 +38,11 @@ begin
             return;
         end if;
         insert into orders (id, run_id, writer_run_id, state, step, is_running, customer_id, customer_json, items_json,
-                address_json, currency, total_amount, external_reference, details_json, review, payment_json, waiting_json, waiting_until, shipment_json,
+                address_json, currency, total_amount, external_reference, details_json, hold_json, review, payment_json, waiting_json, waiting_until, shipment_json,
                 estimated_delivery, cancellation_reason, failure_json, retries_json, version, decided_at, last_seq,
                 created_at, updated_at)
             values (new.id, new.run_id, new.writer_run_id, new.state, new.step, new.is_running, new.customer_id,
-                new.customer_json, new.items_json, new.address_json, new.currency, new.total_amount, new.external_reference, new.details_json, new.review,
+                new.customer_json, new.items_json, new.address_json, new.currency, new.total_amount, new.external_reference, new.details_json, new.hold_json, new.review,
                 new.payment_json, new.waiting_json, new.waiting_until, new.shipment_json, new.estimated_delivery,
                 new.cancellation_reason, new.failure_json, new.retries_json, new.version, new.decided_at, new.last_seq, new.created_at,
                 new.updated_at)
@@ -79,7 +81,7 @@ begin
                 total_amount = new.total_amount,
                 external_reference = case when has_details then new.external_reference else orders.external_reference end,
                 details_json = case when has_details then new.details_json else orders.details_json end,
-                review = new.review, payment_json = new.payment_json,
+                hold_json = new.hold_json, review = new.review, payment_json = new.payment_json,
                 waiting_json = new.waiting_json, waiting_until = new.waiting_until, shipment_json = new.shipment_json,
                 estimated_delivery = new.estimated_delivery, cancellation_reason = new.cancellation_reason,
                 failure_json = new.failure_json, retries_json = new.retries_json, version = new.version,

@@ -95,6 +95,18 @@ const TABLE: &[(&str, &str, Access, Foreign)] = &[
     ),
     (
         "POST",
+        "/orders/{id}/signals/hold",
+        Access::Requires(Scope::Operate),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/signals/release",
+        Access::Requires(Scope::Operate),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
         "/orders/{id}/payment",
         Access::Requires(Scope::Operate),
         Foreign::Unknown,

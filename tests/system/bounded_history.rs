@@ -2,7 +2,7 @@
 //! Temporal server are lowered.
 
 use futures::{FutureExt, StreamExt, TryStreamExt, future::join_all, stream};
-use serde_json::json;
+use serde_json::{Value, json};
 use temporalio_client::{Client, WorkflowExecution, WorkflowListOptions, WorkflowSignalOptions};
 
 use crate::{
@@ -233,24 +233,33 @@ async fn flood_each_wait(harness: &Harness, id: &str, flood: usize) {
     harness.wait_for_step(id, "manual_review").await;
     flood_with_addresses(harness, id, flood).await;
     wait_for_audit_events(harness, id, "address_updated", flood).await;
-    harness
-        .post(&path("signals/approve"), json!({}))
-        .await
-        .expect_status(200);
+    let send = async |action: &str, body: Value| {
+        harness.post(&path(action), body).await.expect_status(200);
+    };
+    let mut refused = 0;
+    let mut flood_with_refused = async || {
+        flood_with_rejections(harness, id, flood).await;
+        refused += flood;
+        wait_for_audit_events(harness, id, "request_refused", refused).await;
+    };
+    send("signals/hold", json!({})).await;
+    send("signals/approve", json!({})).await;
+    harness.wait_for_reason(id, "hold").await;
+    flood_with_refused().await;
+    send("signals/release", json!({})).await;
     harness.wait_for_step(id, "pay").await;
-    flood_with_rejections(harness, id, flood).await;
-    wait_for_audit_events(harness, id, "request_refused", flood).await;
+    harness.wait_for_reason(id, "payment").await;
+    flood_with_refused().await;
+    send("signals/hold", json!({})).await;
     let paid = json!({"transaction_id": format!("tx-{id}"), "amount": 99.99});
-    harness
-        .post(&path("payment"), paid)
-        .await
-        .expect_status(200);
+    send("payment", paid).await;
+    harness.wait_for_reason(id, "hold").await;
+    flood_with_refused().await;
+    send("signals/release", json!({})).await;
     harness.wait_for_step(id, "prepare").await;
-    flood_with_rejections(harness, id, flood).await;
-    wait_for_audit_events(harness, id, "request_refused", 2 * flood).await;
+    flood_with_refused().await;
     harness.wait_for_step(id, "deliver").await;
-    flood_with_rejections(harness, id, flood).await;
-    wait_for_audit_events(harness, id, "request_refused", 3 * flood).await;
+    flood_with_refused().await;
     harness
         .post(&path("signals/confirm-delivery"), json!({}))
         .await
@@ -258,7 +267,9 @@ async fn flood_each_wait(harness: &Harness, id: &str, flood: usize) {
     assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
     let types = gapless_audit_log(harness, id).await;
     assert_eq!(count(&types, "address_updated"), flood);
-    assert_eq!(count(&types, "request_refused"), 3 * flood);
+    assert_eq!(count(&types, "request_refused"), 5 * flood);
+    assert_eq!(count(&types, "order_held"), 2);
+    assert_eq!(count(&types, "order_released"), 2);
     for kind in [
         "review_started",
         "payment_requested",
@@ -299,7 +310,7 @@ async fn order_continues_as_new_at_each_wait() {
     let client = harness.connect_to_temporal().await;
     let runs = async || count_runs(&client, "each-wait").await;
     let runs = harness
-        .wait_until("five runs", runs, |runs| *runs >= 5)
+        .wait_until("seven runs", runs, |runs| *runs >= 7)
         .await;
     println!("{runs} runs");
     harness.assert_invariants().await;

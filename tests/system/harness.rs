@@ -372,6 +372,16 @@ impl Harness {
     }
 
     /// Returns the types of the order's audit events, from the database.
+    /// Waits until the order waits for this reason.
+    pub(crate) async fn wait_for_reason(&self, id: &str, reason: &str) {
+        let path = format!("/orders/{id}");
+        let read = async || self.get(&path).await.body;
+        self.wait_until(&format!("{id} to wait for {reason}"), read, |order| {
+            order["waiting_for"]["reason"] == reason
+        })
+        .await;
+    }
+
     pub(crate) async fn audit_event_types(&self, order_id: &str) -> Vec<String> {
         let id = OrderId::parse(order_id).unwrap();
         let events = store::audit_events::list(&self.pool, &id, 0, 1_000)

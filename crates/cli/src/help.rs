@@ -24,6 +24,8 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
             "approve",
             "reject",
             "cancel",
+            "hold",
+            "release",
             "update-address",
             "confirm-delivery",
             "signals",

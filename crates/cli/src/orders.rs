@@ -25,6 +25,8 @@ pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode> {
         OrderCommand::Approve(arguments) => signals::approve(arguments).await,
         OrderCommand::Reject(arguments) => signals::reject(arguments).await,
         OrderCommand::Cancel(arguments) => signals::cancel(arguments).await,
+        OrderCommand::Hold(arguments) => signals::hold(arguments).await,
+        OrderCommand::Release(arguments) => signals::release(arguments).await,
         OrderCommand::UpdateAddress(arguments) => signals::update_address(arguments).await,
         OrderCommand::ConfirmPayment(arguments) => signals::confirm_payment(arguments).await,
         OrderCommand::ConfirmDelivery(arguments) => signals::confirm_delivery(arguments).await,

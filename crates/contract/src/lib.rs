@@ -28,8 +28,8 @@ pub use order_quota::{ANONYMOUS_UPDATE, QuotaExceeded};
 pub use order_request::OrderRequest;
 pub use payment_confirmation::PaymentConfirmation;
 pub use request::{
-    Approval, Cancellation, DeliveryConfirmation, DispatchFailure, PaymentCancellation, Rejection,
-    Request, RequestError,
+    Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest,
+    PaymentCancellation, Rejection, Release, Request, RequestError,
 };
 pub use schema::id_schema;
 pub use update_outcome::{RecordedOutcome, RefusalCode, UpdateOutcome, request_fingerprint};

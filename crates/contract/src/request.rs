@@ -94,6 +94,18 @@ pub struct PaymentCancellation {
     pub reason: Option<String>,
 }
 
+/// A request to hold the order before its payment and its dispatch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRequest {
+    pub reason: Option<String>,
+}
+
+/// A request to let a held order go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    pub reason: Option<String>,
+}
+
 /// A message of the child workflow: an attempt to ship failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DispatchFailure {
@@ -171,6 +183,30 @@ impl Request for Cancellation {
 }
 
 impl Request for PaymentCancellation {
+    const TEXT_FIELD: Option<&'static str> = Some("reason");
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Some(Self {
+            reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
+        })
+    }
+    fn object_schema() -> Value {
+        schema::object([("reason", schema::text(MAX_REASON_LENGTH))].into())
+    }
+}
+
+impl Request for HoldRequest {
+    const TEXT_FIELD: Option<&'static str> = Some("reason");
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        Some(Self {
+            reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
+        })
+    }
+    fn object_schema() -> Value {
+        schema::object([("reason", schema::text(MAX_REASON_LENGTH))].into())
+    }
+}
+
+impl Request for Release {
     const TEXT_FIELD: Option<&'static str> = Some("reason");
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {

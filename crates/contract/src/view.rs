@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{OrderDetails, line_document, order_workflow_id};
 use domain::{
-    Address, Currency, Customer, Decimal, Failure, OrderId, OrderState, OrderStatus, PaymentInfo,
-    ReviewDecision, ShipmentInfo, Step, WaitingFor, string_enum,
+    Address, Currency, Customer, Decimal, Failure, Hold, OrderId, OrderState, OrderStatus,
+    PaymentInfo, ReviewDecision, ShipmentInfo, Step, WaitingFor, string_enum,
 };
 
 string_enum! {
@@ -48,6 +48,8 @@ pub struct OrderView {
     #[serde(default)]
     pub review: Option<ReviewDecision>,
     pub payment_info: Option<PaymentInfo>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
     pub shipment_info: Option<ShipmentInfo>,
@@ -134,6 +136,7 @@ impl OrderView {
             is_running: record.is_running(),
             review: record.review,
             payment_info: record.payment.clone(),
+            hold: record.hold.clone(),
             waiting_for: record.waiting_for.clone(),
             shipment_info: record.shipment.clone(),
             estimated_delivery: record.estimated_delivery,

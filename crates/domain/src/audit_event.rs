@@ -47,6 +47,8 @@ string_enum! {
         PaymentCancelled => "payment_cancelled",
         PaymentRefunded => "payment_refunded",
         PaymentRefundDue => "payment_refund_due",
+        OrderHeld => "order_held",
+        OrderReleased => "order_released",
         AddressRequested => "address_requested",
         AddressUpdated => "address_updated",
         ShipmentStarted => "shipment_started",

@@ -44,8 +44,8 @@ pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
 pub use order::{Adjustment, Amounts, Charges, Customer, LineItem, Notes, Order, TotalError};
 pub use order_state::{
-    Failure, FailureCode, OrderState, ReviewDecision, TransitionError, VERSIONS_PER_HISTORY_EVENT,
-    WaitReason, WaitingFor,
+    Failure, FailureCode, Hold, OrderState, ReviewDecision, TransitionError,
+    VERSIONS_PER_HISTORY_EVENT, WaitReason, WaitingFor,
 };
 pub use payment::{ChargeError, ChargeProvider, EXTERNAL, PaymentInfo, PaymentStatus};
 pub use payment_event::{

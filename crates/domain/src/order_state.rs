@@ -48,6 +48,8 @@ string_enum! {
         PaymentProcessing => "payment_processing",
         /// An operator: the money or a warning about it needs a decision.
         PaymentHold => "payment_hold",
+        /// An operator, who holds the order.
+        Hold => "hold",
         /// The pause before the hand-over to the carrier that the policy sets.
         ShippingDelay => "shipping_delay",
         /// The delivery of the parcel.
@@ -71,6 +73,13 @@ impl WaitingFor {
             until: Some(now + limit.duration()),
         }
     }
+}
+
+/// An operator's hold: the order does not go on to its payment or its dispatch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub reason: Option<String>,
+    pub since: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +115,8 @@ pub struct OrderState {
     pub review: Option<ReviewDecision>,
     pub payment: Option<PaymentInfo>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
     pub shipment: Option<ShipmentInfo>,
     pub estimated_delivery: Option<DateTime<Utc>>,
@@ -127,6 +138,7 @@ impl OrderState {
             running: true,
             review: None,
             payment: None,
+            hold: None,
             waiting_for: None,
             shipment: None,
             estimated_delivery: None,
@@ -207,6 +219,7 @@ impl OrderState {
     /// Closes the order.
     pub fn finish(&mut self) {
         self.waiting_for = None;
+        self.hold = None;
         self.step = Step::Done;
         self.running = false;
     }

@@ -71,7 +71,9 @@ impl Operation {
                 | SignalOperation::Reject
                 | SignalOperation::CancelPayment
                 | SignalOperation::ConfirmPayment
-                | SignalOperation::ConfirmDelivery,
+                | SignalOperation::ConfirmDelivery
+                | SignalOperation::Hold
+                | SignalOperation::Release,
             )
             | Self::Events(EventsOperation::Attention) => Access::Requires(Scope::Operate),
             Self::Query(

@@ -47,6 +47,8 @@ pub enum SignalOperation {
     CancelPayment,
     ConfirmPayment,
     ConfirmDelivery,
+    Hold,
+    Release,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +179,16 @@ pub static ROUTES: &[Route] = &[
         Method::POST,
         "/orders/{id}/signals/confirm-delivery",
         SignalOperation::ConfirmDelivery,
+    ),
+    signal(
+        Method::POST,
+        "/orders/{id}/signals/hold",
+        SignalOperation::Hold,
+    ),
+    signal(
+        Method::POST,
+        "/orders/{id}/signals/release",
+        SignalOperation::Release,
     ),
     Route {
         method: Method::POST,

@@ -114,6 +114,8 @@ fn operation_id(route: &Route) -> Option<&'static str> {
         Operation::Signal(SignalOperation::ConfirmPayment) if is_signal => "confirmPaymentBySignal",
         Operation::Signal(SignalOperation::ConfirmPayment) => "confirmPayment",
         Operation::Signal(SignalOperation::ConfirmDelivery) => "confirmDelivery",
+        Operation::Signal(SignalOperation::Hold) => "holdOrder",
+        Operation::Signal(SignalOperation::Release) => "releaseOrder",
         Operation::Query(QueryOperation::Order) => "getOrder",
         Operation::Query(QueryOperation::Status) => "getOrderStatus",
         Operation::Query(QueryOperation::EstimatedDelivery) => "getEstimatedDelivery",

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::examples;
 use contract::{
-    Approval, Cancellation, DeliveryConfirmation, OrderRequest, PaymentCancellation,
-    PaymentConfirmation, Rejection, Request,
+    Approval, Cancellation, DeliveryConfirmation, HoldRequest, OrderRequest, PaymentCancellation,
+    PaymentConfirmation, Rejection, Release, Request,
 };
 use domain::AddressChange;
 
@@ -21,10 +21,12 @@ pub(crate) enum Body {
     Address,
     Payment,
     Delivery,
+    Hold,
+    Release,
 }
 
 impl Body {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Order,
         Self::PartialOrder,
         Self::Approval,
@@ -34,6 +36,8 @@ impl Body {
         Self::Address,
         Self::Payment,
         Self::Delivery,
+        Self::Hold,
+        Self::Release,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -47,6 +51,8 @@ impl Body {
             Self::Address => "AddressChange",
             Self::Payment => "PaymentConfirmation",
             Self::Delivery => "DeliveryConfirmation",
+            Self::Hold => "HoldRequest",
+            Self::Release => "ReleaseRequest",
         }
     }
 
@@ -61,6 +67,8 @@ impl Body {
             Self::Address => <AddressChange as Request>::schema(),
             Self::Payment => <PaymentConfirmation as Request>::schema(),
             Self::Delivery => <DeliveryConfirmation as Request>::schema(),
+            Self::Hold => <HoldRequest as Request>::schema(),
+            Self::Release => <Release as Request>::schema(),
         }
     }
 
@@ -73,7 +81,9 @@ impl Body {
             | Self::Rejection
             | Self::Cancellation
             | Self::PaymentCancellation
-            | Self::Delivery => false,
+            | Self::Delivery
+            | Self::Hold
+            | Self::Release => false,
         }
     }
 
@@ -106,6 +116,17 @@ impl Body {
             }
             Self::Cancellation => vec![
                 ("with_reason", json!({"reason": "changed my mind"})),
+                ("empty", json!({})),
+            ],
+            Self::Hold => vec![
+                (
+                    "with_reason",
+                    json!({"reason": "the customer asked to wait"}),
+                ),
+                ("empty", json!({})),
+            ],
+            Self::Release => vec![
+                ("with_reason", json!({"reason": "the customer called"})),
                 ("empty", json!({})),
             ],
             Self::Address => examples::address_changes(),

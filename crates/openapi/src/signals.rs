@@ -85,6 +85,22 @@ fn action(operation: SignalOperation) -> Action {
                 RefusalCode::PaymentMismatch,
             ],
         },
+        SignalOperation::Hold => Action {
+            summary: "Hold an order",
+            details: "A held order does not go on to its payment or its dispatch until it is released. \
+                An order that waits for a payment still takes it. \
+                A hold during dispatch waits up to 22 s for the carrier's response.",
+            body: Body::Hold,
+            example: examples::accepted("payment_confirmed", "pay", "Order held."),
+            refusals: &[RefusalCode::AlreadyShipped, RefusalCode::OrderClosed],
+        },
+        SignalOperation::Release => Action {
+            summary: "Release an order",
+            details: "Lets a held order go on.",
+            body: Body::Release,
+            example: examples::accepted("payment_confirmed", "pay", "Order released."),
+            refusals: &[],
+        },
         SignalOperation::ConfirmDelivery => Action {
             summary: "Confirm the delivery",
             details: "Records that the carrier delivered the parcel.",

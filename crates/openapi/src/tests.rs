@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use crate::{document, requests::Body};
 use contract::{
-    Approval, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView, InvalidFields,
-    OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection, Request,
-    ResultView, StatusView,
+    Approval, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView, HoldRequest,
+    InvalidFields, OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection,
+    Release, Request, ResultView, StatusView,
 };
 use domain::{AddressChange, AuditEvent, AuditEventType};
 use orderflow_http::{Operation, ProblemCode, ProblemKind, ROUTES};
@@ -271,6 +271,8 @@ fn read(body: Body, text: &str) -> Result<(), Vec<String>> {
         Body::Address => request::<AddressChange>(text),
         Body::Payment => request::<PaymentConfirmation>(text),
         Body::Delivery => request::<DeliveryConfirmation>(text),
+        Body::Hold => request::<HoldRequest>(text),
+        Body::Release => request::<Release>(text),
     }
 }
 
@@ -450,7 +452,9 @@ fn example_with(body: Body, pointer: &str, value: Value) -> Value {
         | Body::Cancellation
         | Body::PaymentCancellation
         | Body::Address
-        | Body::Delivery => json!({}),
+        | Body::Delivery
+        | Body::Hold
+        | Body::Release => json!({}),
     };
     let segments: Vec<_> = pointer[1..].split('/').collect();
     let same: &[&[&str]] = &[

@@ -15,10 +15,11 @@ use contract::{
 };
 use domain::{
     Address, AuditEvent, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency,
-    Customer, Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, HoldOnDispute, Metadata,
-    Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments, PaymentId, PaymentInfo,
-    PaymentMode, PaymentStatus, PaymentWarning, ReviewDecision, ReviewMode, ReviewPolicy,
-    ShipmentInfo, Sku, Span, Step, TransactionId, WaitReason, WaitingFor, WebhookProvider,
+    Customer, Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldOnDispute,
+    Metadata, Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments, PaymentId,
+    PaymentInfo, PaymentMode, PaymentStatus, PaymentWarning, ReviewDecision, ReviewMode,
+    ReviewPolicy, ShipmentInfo, Sku, Span, Step, TransactionId, WaitReason, WaitingFor,
+    WebhookProvider,
 };
 use events::{AuditLog, OrderList, WorkList};
 use orderflow_http::ProblemDocument;
@@ -390,6 +391,9 @@ response_types! {
         until: Option<DateTime<Utc>>,
     }
 
+    /// An operator's hold.
+    Hold as "Hold" { reason: Option<String>, since: DateTime<Utc> }
+
     /// The parcel of an order.
     ShipmentInfo as "ShipmentInfo" {
         tracking_number: String,
@@ -419,6 +423,8 @@ response_types! {
         is_running: bool,
         review: Option<ReviewDecision>,
         payment_info: Option<PaymentInfo>,
+        /// The operator's hold. Absent if nobody holds the order.
+        hold [when_set]: Option<Hold>,
         /// The order's wait for money, or for a decision about it. Absent if the order does not wait.
         waiting_for [when_set]: Option<WaitingFor>,
         shipment_info: Option<ShipmentInfo>,

@@ -1,8 +1,8 @@
 //! The requests to an order.
 
 use contract::{
-    Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation,
-    Rejection,
+    Approval, Cancellation, DeliveryConfirmation, HoldRequest, PaymentCancellation,
+    PaymentConfirmation, Rejection, Release,
 };
 use domain::AddressChange;
 
@@ -16,4 +16,6 @@ pub enum OrderCommand {
     CancelPayment(PaymentCancellation),
     ConfirmPayment(PaymentConfirmation),
     ConfirmDelivery(DeliveryConfirmation),
+    Hold(HoldRequest),
+    Release(Release),
 }

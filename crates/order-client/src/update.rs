@@ -103,6 +103,14 @@ impl OrderClient {
                 self.update(order_id, || OrderWorkflow::confirm_payment, body, update_id)
                     .await
             }
+            OrderCommand::Hold(body) => {
+                self.update(order_id, || OrderWorkflow::hold_order, body, update_id)
+                    .await
+            }
+            OrderCommand::Release(body) => {
+                self.update(order_id, || OrderWorkflow::release_order, body, update_id)
+                    .await
+            }
             OrderCommand::ConfirmDelivery(body) => {
                 self.update(
                     order_id,

@@ -15,7 +15,7 @@ pub async fn read_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<Orde
     let row = sqlx::query_as!(
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
-             currency, total_amount, details_json, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
+             currency, total_amount, details_json, hold_json, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
              retries_json, review, waiting_json, last_seq, created_at, updated_at
          from orders where id = $1",
         order_id.as_str()
@@ -68,7 +68,7 @@ pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, 
     let rows = sqlx::query_as!(
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
-             currency, total_amount, details_json, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
+             currency, total_amount, details_json, hold_json, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
              retries_json, review, waiting_json, last_seq, created_at, updated_at
          from orders
          where ($1::text is null or state = $1) and ($2::text is null or customer_id = $2)
@@ -101,6 +101,7 @@ struct Row {
     currency: Option<String>,
     total_amount: Option<i64>,
     details_json: Option<Value>,
+    hold_json: Option<Value>,
     payment_json: Option<Value>,
     waiting_json: Option<Value>,
     shipment_json: Option<Value>,
@@ -146,6 +147,7 @@ impl Row {
             is_running: self.is_running,
             review: column("review").parse(self.review.into())?,
             payment_info: column("payment_json").parse(self.payment_json.into())?,
+            hold: column("hold_json").parse(self.hold_json.into())?,
             waiting_for: column("waiting_json").parse(self.waiting_json.into())?,
             shipment_info: column("shipment_json").parse(self.shipment_json.into())?,
             estimated_delivery: self.estimated_delivery,

@@ -97,8 +97,8 @@ pub async fn read_last_write(
 #[tracing::instrument(name = "store.running_orders.read", skip_all)]
 pub async fn read(pool: &PgPool, order_id: &OrderId) -> Result<Option<RunningOrder>, Error> {
     let row = sqlx::query!(
-        r#"select run_id, state, step, customer_json, items_json, address_json, currency, payment_json,
-             waiting_json, shipment_json, estimated_delivery, cancellation_reason, failure_json, retries_json,
+        r#"select run_id, state, step, customer_json, items_json, address_json, currency, details_json,
+             hold_json, payment_json, waiting_json, shipment_json, estimated_delivery, cancellation_reason, failure_json, retries_json,
              review, last_seq, created_at, updated_at,
              (select payload_json -> 'policy' from events where order_id = orders.id and seq = 1) as policy,
              (select coalesce(jsonb_agg(jsonb_build_object(
@@ -115,7 +115,7 @@ pub async fn read(pool: &PgPool, order_id: &OrderId) -> Result<Option<RunningOrd
     let id = order_id.as_str();
     let order = if row.currency.is_some() {
         let payment = row.payment_json.as_ref();
-        let document = json!({
+        let mut document = json!({
             "customer": row.customer_json,
             "items": row.items_json,
             "currency": row.currency,
@@ -125,6 +125,11 @@ pub async fn read(pool: &PgPool, order_id: &OrderId) -> Result<Option<RunningOrd
                 "method": payment.map(|payment| &payment["payment_method"]),
             },
         });
+        if let (Some(fields), Some(Value::Object(details))) =
+            (document.as_object_mut(), row.details_json)
+        {
+            fields.extend(details);
+        }
         Some(parse_order(id, &document)?)
     } else {
         None
@@ -137,6 +142,7 @@ pub async fn read(pool: &PgPool, order_id: &OrderId) -> Result<Option<RunningOrd
         "running": true,
         "review": row.review,
         "payment": row.payment_json,
+        "hold": row.hold_json,
         "waiting_for": row.waiting_json,
         "shipment": row.shipment_json,
         "estimated_delivery": row.estimated_delivery,

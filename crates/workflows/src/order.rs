@@ -63,9 +63,9 @@ use crate::{
     UnmatchedPaymentSignal, clock, request_quota::ReceivedUpdate,
 };
 use contract::{
-    Approval, Cancellation, DeliveryConfirmation, DispatchFailure, OrderView, PaymentCancellation,
-    PaymentConfirmation, RecordedOutcome, Rejection, Source, StatusView, UpdateOutcome,
-    parse_order_workflow_id,
+    Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest, OrderView,
+    PaymentCancellation, PaymentConfirmation, RecordedOutcome, Rejection, Release, Source,
+    StatusView, UpdateOutcome, parse_order_workflow_id,
 };
 use domain::{
     AddressChange, AuditEvent, AuditEventType, OrderId, OrderPolicy, OrderState, OrderStatus, Step,
@@ -316,6 +316,23 @@ impl OrderWorkflow {
         requests::cancel_payment(ctx, message).await;
     }
 
+    #[signal(name = "hold_order")]
+    pub async fn hold_order_signal(ctx: &mut WorkflowContext<Self>, message: Message<HoldRequest>) {
+        requests::hold_order(ctx, message).await;
+    }
+
+    #[signal(name = "release_order")]
+    pub fn release_order_signal(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<Release>,
+    ) {
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        if let Some(release) = self.accept_message(request_name::RELEASE_ORDER, message, now) {
+            self.decide_release(release, now);
+        }
+    }
+
     #[signal(name = "confirm_payment")]
     pub async fn confirm_payment_signal(
         ctx: &mut WorkflowContext<Self>,
@@ -465,6 +482,40 @@ impl OrderWorkflow {
         answers::answer(ctx, request, requests::cancel_payment(ctx, message)).await
     }
 
+    #[update_validator(hold_order)]
+    fn validate_hold(
+        &self,
+        view: &WorkflowContextView,
+        message: &Message<HoldRequest>,
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
+    }
+    #[update(name = "hold_order")]
+    pub async fn hold_order(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<HoldRequest>,
+    ) -> RecordedOutcome {
+        let request = message.fingerprint();
+        answers::answer(ctx, request, requests::hold_order(ctx, message)).await
+    }
+
+    #[update_validator(release_order)]
+    fn validate_release(
+        &self,
+        view: &WorkflowContextView,
+        message: &Message<Release>,
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
+    }
+    #[update(name = "release_order")]
+    pub fn release_order(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<Release>,
+    ) -> RecordedOutcome {
+        self.decide_update(ctx, message, Self::decide_release)
+    }
+
     #[update_validator(confirm_payment)]
     fn validate_confirmation(
         &self,
@@ -583,8 +634,9 @@ async fn resume_order(ctx: &WorkflowContext<OrderWorkflow>, place: WaitingPlace)
     match place {
         WaitingPlace::Review => return fulfil_order(ctx).await,
         WaitingPlace::PaymentDelay => payment::collect_payment(ctx).await?,
+        WaitingPlace::HeldPayment => payment::pay_order(ctx).await?,
         WaitingPlace::Payment => payment::resume_payment(ctx).await?,
-        WaitingPlace::Hold | WaitingPlace::Shipping => {}
+        WaitingPlace::Hold | WaitingPlace::HeldShipping | WaitingPlace::Shipping => {}
         WaitingPlace::Delivery => {
             delivery::await_delivery(ctx).await;
             return Ok(());
@@ -598,6 +650,9 @@ async fn ship_and_deliver(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
         let resumes = ctx.state(|order| order.resumes_at == Some(WaitingPlace::Shipping));
         if !resumes && hold::await_release(ctx).await? {
             payment::replace_payment(ctx).await?;
+            continue;
+        }
+        if !resumes && hold::await_operator(ctx, WaitingPlace::HeldShipping).await? {
             continue;
         }
         match shipment::ship_order(ctx).await? {

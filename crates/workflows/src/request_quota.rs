@@ -29,8 +29,8 @@ use temporalio_workflow::{
 use contract::QuotaExceeded;
 
 /// The requests of one kind that one run accepts. An order normally continues as new long before.
-/// Seven kinds stay below the 2,000 updates of the server.
-const PER_RUN: u32 = 250;
+/// Nine kinds stay below the 2,000 updates of the server.
+const PER_RUN: u32 = 200;
 
 /// The requests that wait for an outcome at the same time: changes of the address and of the payment
 /// together, and requests of each other kind. Together they stay below the 10 of the server.

@@ -104,6 +104,8 @@ fn parse_command(
             "confirm-payment",
             OrderCommand::ConfirmPayment(request.parse_body()?),
         ),
+        SignalOperation::Hold => ("hold", OrderCommand::Hold(request.parse_body()?)),
+        SignalOperation::Release => ("release", OrderCommand::Release(request.parse_body()?)),
         SignalOperation::ConfirmDelivery => (
             "confirm-delivery",
             OrderCommand::ConfirmDelivery(request.parse_body()?),

@@ -67,7 +67,10 @@ async fn record_refused_report(
 /// Any other command can be a retry of one that the order accepted, so a rejection could be wrong.
 fn needs_only_status(command: &OrderCommand) -> bool {
     match command {
-        OrderCommand::Cancel(_) | OrderCommand::ConfirmDelivery(_) => true,
+        OrderCommand::Cancel(_)
+        | OrderCommand::ConfirmDelivery(_)
+        | OrderCommand::Hold(_)
+        | OrderCommand::Release(_) => true,
         OrderCommand::Approve(_)
         | OrderCommand::Reject(_)
         | OrderCommand::UpdateAddress(_)
@@ -99,6 +102,9 @@ fn decide(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
             transaction_id == Some(&confirmation.transaction_id)
         }
         OrderCommand::ConfirmDelivery(_) => view.status == OrderStatus::Delivered,
+        OrderCommand::Hold(_) => false,
+        // A closed order is not held.
+        OrderCommand::Release(_) => true,
     };
     if is_in_effect {
         let address = matches!(command, OrderCommand::UpdateAddress(_))
@@ -120,6 +126,7 @@ fn decide(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
         OrderCommand::Cancel(_)
         | OrderCommand::UpdateAddress(_)
         | OrderCommand::CancelPayment(_)
+        | OrderCommand::Hold(_)
             if has_shipped =>
         {
             RefusalCode::AlreadyShipped
@@ -130,7 +137,9 @@ fn decide(command: &OrderCommand, view: &OrderView) -> UpdateOutcome {
         | OrderCommand::UpdateAddress(_)
         | OrderCommand::CancelPayment(_)
         | OrderCommand::ConfirmPayment(_)
-        | OrderCommand::ConfirmDelivery(_) => RefusalCode::OrderClosed,
+        | OrderCommand::ConfirmDelivery(_)
+        | OrderCommand::Hold(_)
+        | OrderCommand::Release(_) => RefusalCode::OrderClosed,
     };
     UpdateOutcome::Refused {
         code,

@@ -318,6 +318,31 @@ async fn run_webhook_order(harness: &Harness) {
     );
 }
 
+/// Holds an order and releases it.
+async fn run_held_order(harness: &Harness) {
+    start_with_policy(
+        harness,
+        "on-hold",
+        sample_order(),
+        immediate_policy(|policy| policy.payment = PaymentMode::Confirm),
+    )
+    .await;
+    for (request, kind) in [
+        ("hold", AuditEventType::OrderHeld),
+        ("release", AuditEventType::OrderReleased),
+    ] {
+        assert_eq!(
+            send_request(harness, "on-hold", &format!("signals/{request}"), json!({})).await,
+            200
+        );
+        wait_for_audit_event(harness, "on-hold", kind).await;
+    }
+    assert_eq!(
+        send_request(harness, "on-hold", "cancel", json!({})).await,
+        200
+    );
+}
+
 /// Moves the money of orders in ways that a person must look at.
 async fn run_ledger_orders(harness: &Harness) {
     let captured_late = immediate_policy(|policy| policy.capture = CaptureMode::OnDispatch);
@@ -397,6 +422,7 @@ async fn every_audit_event_matches_published_schema() {
         run_webhook_order(&harness)
     );
     run_ledger_orders(&harness).await;
+    run_held_order(&harness).await;
     run_lost_order(&harness, "lost").await;
     let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
     let response = &document["paths"]["/orders/{id}/events"]["get"]["responses"]["200"];

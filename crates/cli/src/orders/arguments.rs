@@ -33,6 +33,14 @@ pub(crate) enum OrderCommand {
     #[command(after_help = "Examples:
   orderflow cancel order-123 --reason 'changed my mind'")]
     Cancel(Cancel),
+    /// Hold an order before its payment and its dispatch.
+    #[command(after_help = "Examples:
+  orderflow hold order-123 --reason 'the customer asked to wait'")]
+    Hold(HoldChange),
+    /// Let a held order go on.
+    #[command(after_help = "Examples:
+  orderflow release order-123")]
+    Release(HoldChange),
     /// Change the shipping address of an order that has not shipped; omitted fields keep their
     /// value.
     #[command(after_help = "Examples:
@@ -186,6 +194,15 @@ pub(crate) struct Reject {
     #[arg(long)]
     pub(crate) reviewer: Option<String>,
     /// Reason for the rejection, which becomes the cancellation reason.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldChange {
+    #[command(flatten)]
+    pub(crate) order: OrderArguments,
+    /// Reason for the audit log.
     #[arg(long)]
     pub(crate) reason: Option<String>,
 }

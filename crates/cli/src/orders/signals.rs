@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::{
     api_client::ApiClient,
     arguments::{
-        Approve, Cancel, ConfirmDelivery, ConfirmPayment, OrderArguments, Reject, UpdateAddress,
+        Approve, Cancel, ConfirmDelivery, ConfirmPayment, HoldChange, OrderArguments, Reject,
+        UpdateAddress,
     },
     start::address_fields,
 };
@@ -30,6 +31,24 @@ pub(crate) async fn cancel(arguments: Cancel) -> Result<()> {
     send_signal(
         &arguments.order,
         "cancel",
+        body_of([("reason", arguments.reason)]),
+    )
+    .await
+}
+
+pub(crate) async fn hold(arguments: HoldChange) -> Result<()> {
+    send_signal(
+        &arguments.order,
+        "hold",
+        body_of([("reason", arguments.reason)]),
+    )
+    .await
+}
+
+pub(crate) async fn release(arguments: HoldChange) -> Result<()> {
+    send_signal(
+        &arguments.order,
+        "release",
         body_of([("reason", arguments.reason)]),
     )
     .await

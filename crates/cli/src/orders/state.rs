@@ -115,6 +115,7 @@ pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
                 text("/source")
             ),
         ),
+        ("held", joined(&["/hold/since", "/hold/reason"])),
         ("running", response.is_true("/is_running").to_string()),
         (
             "customer",

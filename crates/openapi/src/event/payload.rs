@@ -305,6 +305,22 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 ),
             ],
         ),
+        AuditEventType::OrderHeld => fields(
+            "An operator holds the order, or changed the reason of the hold.",
+            [Field(
+                "reason",
+                types.schema_of::<Option<String>>(),
+                json!("the customer asked to wait"),
+            )],
+        ),
+        AuditEventType::OrderReleased => fields(
+            "An operator ended the hold.",
+            [Field(
+                "reason",
+                types.schema_of::<Option<String>>(),
+                json!("the customer called"),
+            )],
+        ),
         AuditEventType::PaymentReleased => empty("The order is no longer held and goes on."),
         AuditEventType::CheckoutCompletedUnpaid => with_optional(
             payment_event(

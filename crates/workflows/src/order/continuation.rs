@@ -36,6 +36,10 @@ pub(super) enum WaitingPlace {
     PaymentDelay,
     Payment,
     Hold,
+    /// An operator holds the order before its payment.
+    HeldPayment,
+    /// An operator holds the order before its dispatch.
+    HeldShipping,
     /// Between two shipping attempts.
     Shipping,
     Delivery,

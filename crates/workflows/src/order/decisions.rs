@@ -9,6 +9,8 @@
 //! | `confirm_payment` | [`OrderWorkflow::decide_payment_confirmation`] |
 //! | `approve_order` | [`OrderWorkflow::decide_approval`] |
 //! | `reject_order` | [`OrderWorkflow::decide_rejection`] |
+//! | `hold_order` | [`OrderWorkflow::decide_hold`] |
+//! | `release_order` | [`OrderWorkflow::decide_release`] |
 //! | `confirm_delivery` | [`OrderWorkflow::decide_delivery_confirmation`] |
 
 use chrono::{DateTime, Utc};
@@ -21,11 +23,11 @@ use super::{
     request_name,
 };
 use contract::{
-    Approval, Cancellation, DeliveryConfirmation, PaymentCancellation, PaymentConfirmation,
-    RefusalCode, Rejection, UpdateOutcome,
+    Approval, Cancellation, DeliveryConfirmation, HoldRequest, PaymentCancellation,
+    PaymentConfirmation, RefusalCode, Rejection, Release, UpdateOutcome,
 };
 use domain::{
-    Address, AddressChange, AuditEventType, EXTERNAL, Money, OrderStatus, PartialPayments,
+    Address, AddressChange, AuditEventType, EXTERNAL, Hold, Money, OrderStatus, PartialPayments,
     PaymentEvent, PaymentStatus, ReviewDecision, TransactionId,
 };
 
@@ -290,6 +292,65 @@ impl OrderWorkflow {
             refusal.1,
             now,
         ))
+    }
+
+    /// Holds the order before its payment and its dispatch. During shipping the hold becomes a recall.
+    pub(super) fn decide_hold(&mut self, request: HoldRequest, now: DateTime<Utc>) -> Decision {
+        let is_stopping = self.is_stop_requested();
+        let refusal = if self.is_dispatched() {
+            Some((
+                RefusalCode::AlreadyShipped,
+                "the parcel was already dispatched",
+            ))
+        } else if self.is_stopped() {
+            Some((
+                RefusalCode::OrderClosed,
+                "the order is cancelled or has failed",
+            ))
+        } else if is_stopping {
+            Some((RefusalCode::OrderClosed, STOPPING))
+        } else {
+            None
+        };
+        if let Some((code, detail)) = refusal {
+            return Decision::Immediate(self.refuse_request(
+                request_name::HOLD_ORDER,
+                code,
+                detail,
+                now,
+            ));
+        }
+        let present = self.state.hold.as_ref();
+        let already = present.is_some_and(|hold| hold.reason == request.reason);
+        let since = present.map_or(now, |hold| hold.since);
+        if !already {
+            let payload = json!({"reason": request.reason});
+            self.append_audit_event(AuditEventType::OrderHeld, payload, now);
+            self.state.hold = Some(Hold {
+                reason: request.reason,
+                since,
+            });
+        }
+        match &mut self.shipping {
+            None => Decision::Immediate(self.success("Order held.", already)),
+            Some(shipping) => {
+                shipping.recall.get_or_insert_default().hold = true;
+                Decision::AfterRecall {
+                    recall_number: self.recalls_decided,
+                    already,
+                }
+            }
+        }
+    }
+
+    /// Lets a held order go on.
+    pub(super) fn decide_release(&mut self, request: Release, now: DateTime<Utc>) -> UpdateOutcome {
+        let was_held = self.state.hold.take().is_some();
+        if was_held {
+            let payload = json!({"reason": request.reason});
+            self.append_audit_event(AuditEventType::OrderReleased, payload, now);
+        }
+        self.success("Order released.", !was_held)
     }
 
     pub(super) fn is_refunding(&self) -> bool {

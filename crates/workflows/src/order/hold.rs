@@ -1,5 +1,6 @@
-//! Holds: a paid order waits for a decision before dispatch, because money is missing, or its
-//! payment is disputed or under suspicion.
+//! Holds. A paid order waits for a decision before dispatch, because money is missing, or its
+//! payment is disputed or under suspicion. And an operator can hold an order before its payment and
+//! before its dispatch.
 
 use std::time::Duration;
 
@@ -56,6 +57,33 @@ pub(super) async fn await_release(ctx: &Context) -> Progress<bool> {
     });
     waiting::ensure_not_stopped(ctx)?;
     Ok(false)
+}
+
+/// Waits while an operator holds the order. Returns whether it waited.
+pub(super) async fn await_operator(ctx: &Context, place: WaitingPlace) -> Progress<bool> {
+    ctx.state_mut(|order| order.takes_up(place));
+    let Some(since) = ctx.state(|order| Some(order.state.hold.as_ref()?.since)) else {
+        return Ok(false);
+    };
+    ctx.state_mut(|order| {
+        order.state.waiting_for = Some(WaitingFor {
+            reason: WaitReason::Hold,
+            until: None,
+        });
+    });
+    let held = (current_time(ctx) - since).to_std().unwrap_or_default();
+    let is_released = |order: &OrderWorkflow| order.state.hold.is_none();
+    let waited = waiting::wait_at(ctx, place, is_released, MAX_HOLD.saturating_sub(held)).await?;
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        order.state.waiting_for = None;
+        if waited == WaitOutcome::TimedOut {
+            let reason = Some("the order was held for a year".to_owned());
+            order.transition_to_cancelled(reason, "hold", now);
+        }
+    });
+    waiting::ensure_not_stopped(ctx)?;
+    Ok(true)
 }
 
 /// Cancels the payment if a request asked for it during the hold. Returns whether it did.

@@ -9,7 +9,7 @@ use super::{
     Compensation, OrderStopped, OrderWorkflow, Progress,
     charge::{charge_payment, fail_payment, query_unfinished_charge},
     continuation::WaitingPlace,
-    current_time,
+    current_time, hold,
     payment_record::{add_refund_compensation, record_payment},
     payments::{AwaitedPayment, PaymentPhase},
     persistence,
@@ -48,6 +48,12 @@ pub(super) async fn collect_payment(ctx: &Context) -> Progress {
     }
     waiting::ensure_not_stopped(ctx)?;
     ctx.state_mut(|order| order.state.waiting_for = None);
+    pay_order(ctx).await
+}
+
+/// Charges the order or waits for its payment, as soon as no operator holds it.
+pub(super) async fn pay_order(ctx: &Context) -> Progress {
+    hold::await_operator(ctx, WaitingPlace::HeldPayment).await?;
     let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
         return Err(OrderStopped);
     };

@@ -14,12 +14,12 @@ use super::{
     earlier_runs, event_queue,
     payment_record::{record_replacements, replaceable_money},
     payments::{ConfirmationOutcome, PaymentPhase},
-    request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, UPDATE_ADDRESS},
+    request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, HOLD_ORDER, UPDATE_ADDRESS},
     waiting,
 };
 use crate::{Message, patches, policies};
 use contract::{
-    Cancellation, PaymentCancellation, PaymentConfirmation, RefusalCode, UpdateOutcome,
+    Cancellation, HoldRequest, PaymentCancellation, PaymentConfirmation, RefusalCode, UpdateOutcome,
 };
 use domain::{AddressChange, AuditEventType, OrderStatus, Step};
 
@@ -130,6 +130,23 @@ async fn cancel_held_payment(ctx: &Context, cancellation: PaymentCancellation) -
     })
     .await;
     ctx.state(|order| order.payment_cancel_success(false))
+}
+
+/// Holds the order, or reports that the parcel was dispatched.
+pub(super) async fn hold_order(ctx: &Context, message: Message<HoldRequest>) -> UpdateOutcome {
+    let request = match message {
+        Message::Valid(request) => request,
+        Message::Malformed(reason) => return refuse_malformed(ctx, HOLD_ORDER, reason),
+    };
+    earlier_runs::learn_effects(ctx, "hold").await;
+    let now = current_time(ctx);
+    match ctx.state_mut(|order| order.decide_hold(request, now)) {
+        Decision::Immediate(outcome) => outcome,
+        Decision::AfterRecall {
+            recall_number,
+            already,
+        } => await_recall(ctx, recall_number, already, HOLD_ORDER).await,
+    }
 }
 
 /// Accepts a payment confirmation. The caller gets the outcome after the payment is recorded.
@@ -248,9 +265,13 @@ async fn await_recall(
             "the order is cancelled or has failed",
             now,
         ),
-        // Only an address change leaves the order open after a recall.
+        // An address change and a hold leave the order open after a recall.
         OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
-            order.address_success(already)
+            if request == HOLD_ORDER {
+                order.success("Order held.", already)
+            } else {
+                order.address_success(already)
+            }
         }
     })
 }

@@ -561,6 +561,7 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch, counter: &AttemptCou
     };
     ctx.state_mut(|order| {
         order.shipping = None;
+        order.state.hold = None;
         // The reserved stock is shipped, so no compensation remains.
         order.compensations.clear();
         let estimate = now + order.policy.delivery_estimate.duration();
