@@ -12,6 +12,7 @@ mod order_document;
 mod order_quota;
 mod order_request;
 mod payment_confirmation;
+mod priced_fields;
 mod request;
 mod schema;
 mod update_outcome;
@@ -27,6 +28,7 @@ pub use order_document::{
 pub use order_quota::{ANONYMOUS_UPDATE, QuotaExceeded};
 pub use order_request::OrderRequest;
 pub use payment_confirmation::PaymentConfirmation;
+pub use priced_fields::{QUOTED_FIELDS, QuotedFields, priced_fields, with_quote};
 pub use request::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest,
     PaymentCancellation, Rejection, Release, Request, RequestError,

@@ -162,6 +162,9 @@ pub fn order_document(order: &Order) -> Value {
     if let (Some(document), Some(Value::Object(details))) = (document.as_object_mut(), details) {
         document.extend(details);
     }
+    if let Some(quote) = &order.quote {
+        document["quote"] = json!(quote);
+    }
     document
 }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 use domain::{
     Address, AddressChange, Amounts, Charges, Currency, Customer, Decimal, LineItem, Metadata,
-    Money, Notes, Order, PaymentId, Sku, TotalError,
+    Money, Notes, Order, PaymentId, QuoteReference, Sku, TotalError,
 };
 
 /// A request to start an order. The line items may be missing, see
@@ -34,6 +34,8 @@ pub struct OrderRequest {
     pub payment_method: Option<String>,
     pub profile: Option<String>,
     pub notes: Notes,
+    /// The verified quote that has set the prices.
+    pub quote: Option<QuoteReference>,
 }
 
 /// The fields with an amount that is a part of the total.
@@ -49,6 +51,7 @@ const MAX_QUANTITY: u32 = 10_000;
 const MAX_NAME_LENGTH: usize = 200;
 const MAX_METHOD_LENGTH: usize = 200;
 const MAX_PROFILE_LENGTH: usize = 32;
+const MAX_QUOTE_ID_LENGTH: usize = 200;
 
 impl OrderRequest {
     /// Reads every spelling of the HTTP contract.
@@ -76,6 +79,7 @@ impl OrderRequest {
         let (payment_id, payment_method) = read_payment(fields);
         let profile = fields.take_text(&["profile"], MAX_PROFILE_LENGTH);
         let notes = read_notes(fields);
+        let quote = read_quote(fields);
         let request = Self {
             customer,
             lines: lines.unwrap_or_default(),
@@ -88,6 +92,7 @@ impl OrderRequest {
             payment_method,
             profile,
             notes,
+            quote,
         };
         // Checked here, not in `into_order`, so that all invalid fields are reported at once. Amounts
         // of invalid fields are missing in the sum.
@@ -150,6 +155,7 @@ impl OrderRequest {
             payment_id: self.payment_id,
             payment_method: self.payment_method,
             notes: self.notes,
+            quote: self.quote,
         })
     }
 
@@ -273,6 +279,21 @@ fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<Strin
         ),
         method,
     )
+}
+
+/// Reads the reference to a quote, as the function `start` writes it after it has verified the quote.
+fn read_quote(fields: &mut Fields<'_, '_>) -> Option<QuoteReference> {
+    fields.take_object(&["quote"], |quote| {
+        for name in ["id", "key_id"] {
+            quote.require_any(&[name]);
+        }
+        let id = quote.take_text(&["id"], MAX_QUOTE_ID_LENGTH);
+        let key_id = quote.take_text(&["key_id"], MAX_QUOTE_ID_LENGTH);
+        Some(QuoteReference {
+            id: id?,
+            key_id: key_id?,
+        })
+    })
 }
 
 struct Quantity(u32);
@@ -784,6 +805,7 @@ mod tests {
                 shipping_address: address.clone(), billing_address: address,
                 payment_id: None, payment_method: None, profile: None,
                 notes: Notes { note: Some("two\nlines".to_owned()), ..Notes::default() },
+                quote: Some(QuoteReference { id: "q-1".to_owned(), key_id: "k".to_owned() }),
             }.into_order().unwrap();
             prop_assert_eq!(order.total.minor(), sum - discount);
             prop_assert_eq!(parse_order(&order_document(&order).to_string()).unwrap(), order);

@@ -42,7 +42,9 @@ pub use ledger::{Balance, CLAIMED, Movement, MovementKind, Transaction};
 pub use metadata::{Metadata, MetadataChange, MetadataError, MetadataValue};
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
-pub use order::{Adjustment, Amounts, Charges, Customer, LineItem, Notes, Order, TotalError};
+pub use order::{
+    Adjustment, Amounts, Charges, Customer, LineItem, Notes, Order, QuoteReference, TotalError,
+};
 pub use order_state::{
     Failure, FailureCode, Hold, OrderState, ReviewDecision, TransitionError,
     VERSIONS_PER_HISTORY_EVENT, WaitReason, WaitingFor,

@@ -91,6 +91,15 @@ impl Notes {
     }
 }
 
+/// The quote of the shop that has set the prices of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuoteReference {
+    /// The id of the quote, which pays one order only.
+    pub id: String,
+    /// The id of the key that has signed it.
+    pub key_id: String,
+}
+
 /// A valid order: at least one line item, one currency, and a total of at least zero and below the
 /// limit of [`Money`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +120,8 @@ pub struct Order {
     pub payment_method: Option<String>,
     #[serde(default, skip_serializing_if = "Notes::is_empty")]
     pub notes: Notes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<QuoteReference>,
 }
 
 impl Order {

@@ -25,6 +25,7 @@ string_enum! {
         DispatchFailed => "dispatch_failed",
         DeadlinePassed => "deadline_passed",
         DuplicateOrder => "duplicate_order",
+        QuoteUsed => "quote_used",
     }
 }
 

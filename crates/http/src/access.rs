@@ -19,18 +19,22 @@ pub enum Scope {
     Read,
     /// Permission to start, change and cancel orders, as a customer does.
     Write,
+    /// Permission of a customer's caller to set prices, the currency and the profile of its orders. A
+    /// shop's caller needs none.
+    Price,
     /// Permission to review orders, to confirm payments and deliveries, and to read the work list.
     Operate,
 }
 
 impl Scope {
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Operate];
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Price, Self::Operate];
 
     /// Returns the scope's name in API keys and tokens.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "orders:read",
             Self::Write => "orders:write",
+            Self::Price => "orders:price",
             Self::Operate => "orders:operate",
         }
     }

@@ -2,11 +2,13 @@
 //!
 //! A program has one mode, which [`configure_auth`] reads from the environment at its start. Until
 //! then every call is rejected. Start reading at [`Auth::authenticate`] and [`Auth::authorize`].
-//! API keys are in `api_key` and `key_source`, tokens in `token`, and the public keys of tokens in `jwks`.
+//! API keys are in `api_key` and `key_source`, tokens in `token`, quotes in `quote`, and public keys in
+//! `jwks`.
 
 mod api_key;
 mod jwks;
 mod key_source;
+mod quote;
 mod ring;
 mod token;
 
@@ -20,6 +22,7 @@ use crate::{Access, Caller, Problem, Route};
 use settings::{Environment, SettingError};
 
 pub use api_key::{NewApiKey, create_api_key};
+pub use quote::{QuoteError, QuoteVerifier, VerifiedQuote};
 
 /// The way in which callers authenticate (`API_AUTH`).
 #[derive(Debug)]

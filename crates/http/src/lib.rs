@@ -32,7 +32,9 @@ mod serve;
 mod trace;
 
 pub use access::{Access, Scope};
-pub use auth::{NewApiKey, configure_auth, create_api_key};
+pub use auth::{
+    NewApiKey, QuoteError, QuoteVerifier, VerifiedQuote, configure_auth, create_api_key,
+};
 pub use body::{MAX_BODY_BYTES, MAX_WEBHOOK_BYTES};
 pub use caller::Caller;
 pub use conditional::{ETag, IfNoneMatch};

@@ -48,6 +48,8 @@ codes! {
         InvalidRequest => (422, "invalid_request", "Invalid request"),
         InvalidQuery => (422, "invalid_query", "Invalid query parameters"),
         IdempotencyKeyReused => (422, "idempotency_key_reused", "Idempotency key reused"),
+        QuoteInvalid => (422, "quote_invalid", "Quote not valid"),
+        QuoteExpired => (422, "quote_expired", "Quote expired"),
         WebhookTokenInvalid => (498, "webhook_token_invalid", "Webhook event not verified"),
         RateLimited => (429, "rate_limited", "Too many requests"),
         TooManyRequestsForOrder => (429, "too_many_requests_for_order", "Too many requests to one order"),
@@ -263,7 +265,8 @@ impl Problem {
         .with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
-    pub(crate) fn auth_unavailable(cause: impl std::fmt::Display) -> Self {
+    /// Returns the problem of keys that could not be loaded. The cause goes to the log.
+    pub fn auth_unavailable(cause: impl std::fmt::Display) -> Self {
         Self::new(
             ProblemCode::AuthUnavailable,
             "The keys that verify callers could not be loaded; retry in 5 seconds.",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
 
-use crate::{Caller, IdempotencyKey, IfNoneMatch, Operation, Problem, Route, Wait, body};
+use crate::{Caller, IdempotencyKey, IfNoneMatch, Operation, Problem, Route, Scope, Wait, body};
 use contract::Request as OrderRequest;
 use domain::{CustomerId, OrderId};
 
@@ -59,6 +59,11 @@ impl ApiRequest {
     /// Returns the customer to whose orders the caller is restricted.
     pub fn customer(&self) -> Option<&CustomerId> {
         self.caller.customer()
+    }
+
+    /// Returns whether the caller has a scope.
+    pub fn has_scope(&self, scope: Scope) -> bool {
+        self.caller.has_scope(scope)
     }
 
     /// Returns whether the route's pattern has a parameter.

@@ -247,6 +247,10 @@ settings! {
             .default("10m");
         JWT_JWKS_PAUSE("Shortest time between two fetches of the keys.", Duration, API)
             .default("10s");
+        QUOTE_JWKS_URL("Address of the public keys with which the shop signs quotes.", Text("an https:// URL, or an http:// URL of this machine"), ORDERS);
+        QUOTE_JWKS("The public keys of quotes, as an alternative to `QUOTE_JWKS_URL`.", Text("a JSON Web Key Set"), ORDERS);
+        QUOTE_AUDIENCE("Required `aud` of a quote.", Text("an audience"), ORDERS)
+            .default("orderflow");
     }
     Webhooks {
         WEBHOOK_SECRETS_STRIPE("Signing secrets of Stripe.", PROVIDER_SECRETS, WEBHOOK_SECRETS).secret();

@@ -21,6 +21,7 @@ pub mod outbox;
 pub mod owner_session;
 mod pool;
 pub mod purge;
+pub mod quotes;
 pub mod rds_token;
 pub mod roles;
 pub mod running_orders;

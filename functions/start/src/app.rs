@@ -3,7 +3,7 @@
 use contract::{FieldError, InvalidFields};
 use domain::{ChargeError, ChargeProvider, Order, OrderPolicy, Profile, resolve_policy};
 use order_client::OrderClient;
-use orderflow_http::Problem;
+use orderflow_http::{Problem, QuoteVerifier};
 use settings::{ALLOW_PROFILE_OVERRIDE, Environment, SAMPLE_CART, SettingError};
 
 /// The function's state, which all requests share.
@@ -15,6 +15,8 @@ pub struct App {
     charges_at: ChargeProvider,
     pub(crate) sample_cart: bool,
     pub(crate) profile_override: bool,
+    /// `None` without keys of quotes.
+    pub(crate) quotes: Option<QuoteVerifier>,
 }
 
 impl App {
@@ -30,6 +32,7 @@ impl App {
             policy: resolve_policy(None, &environment)?,
             charges_at: ChargeProvider::from_setting(&environment)?,
             sample_cart: environment.is_on(&SAMPLE_CART)?,
+            quotes: QuoteVerifier::from_settings(&environment)?,
             profile_override: environment.is_on(&ALLOW_PROFILE_OVERRIDE)?,
             environment,
         })

@@ -1,7 +1,10 @@
 //! The body of a request that starts an order.
 
-use crate::app::App;
-use contract::{Document, Fields, OrderRequest};
+use crate::{
+    app::App,
+    quote::{self, PricedBody},
+};
+use contract::{Document, FieldError, Fields, InvalidFields, OrderRequest, QUOTED_FIELDS};
 use domain::Profile;
 use orderflow_http::{ApiRequest, Problem};
 
@@ -14,7 +17,10 @@ pub(crate) struct ParsedBody {
 }
 
 /// Parses the body of `POST /orders`, which must have line items and a street.
-pub(crate) fn parse_create_body(app: &App, request: &ApiRequest) -> Result<ParsedBody, Problem> {
+pub(crate) async fn parse_create_body(
+    app: &App,
+    request: &ApiRequest,
+) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
     let read_body = |fields: &mut Fields<'_, '_>| {
         fields.require_any(&["items"]);
@@ -30,11 +36,35 @@ pub(crate) fn parse_create_body(app: &App, request: &ApiRequest) -> Result<Parse
         }
         Some(parsed)
     };
-    Ok(Document::parse(request.json_body()?)?.read_object(read_body)?)
+    read_priced(&quote::price_body(app, request).await?, read_body)
+}
+
+/// Reads a body. Invalid fields of a quote are a defect of the quote.
+fn read_priced<T>(
+    body: &PricedBody<'_>,
+    read: impl FnOnce(&mut Fields<'_, '_>) -> Option<T>,
+) -> Result<T, Problem> {
+    let read = Document::parse(&body.text)?.read_object(read);
+    read.map_err(|InvalidFields(errors)| {
+        let is_quoted = |error: &FieldError| {
+            let name = error.pointer.split('/').nth(1).unwrap_or_default();
+            QUOTED_FIELDS.contains(&name)
+        };
+        match errors
+            .iter()
+            .find(|error| body.is_quoted && is_quoted(error))
+        {
+            Some(error) => quote::rejected(&error.to_string()),
+            None => InvalidFields(errors).into(),
+        }
+    })
 }
 
 /// Parses the body of `POST /orders/{id}/start`, in which every field is optional.
-pub(crate) fn parse_start_body(app: &App, request: &ApiRequest) -> Result<ParsedBody, Problem> {
+pub(crate) async fn parse_start_body(
+    app: &App,
+    request: &ApiRequest,
+) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
     let read_body = |fields: &mut Fields<'_, '_>| {
         let parsed = read_fields(app, request, fields)?;
@@ -47,7 +77,7 @@ pub(crate) fn parse_start_body(app: &App, request: &ApiRequest) -> Result<Parsed
         }
         Some(parsed)
     };
-    let parsed = Document::parse(request.json_body()?)?.read_object(read_body)?;
+    let parsed = read_priced(&quote::price_body(app, request).await?, read_body)?;
     let order_request = if app.sample_cart {
         parsed.order_request.with_sample_cart()
     } else {

@@ -24,7 +24,7 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
     let ParsedBody {
         order_request,
         profile,
-    } = body::parse_create_body(app, request)?;
+    } = body::parse_create_body(app, request).await?;
     let policy = app.policy_for(profile)?;
     let order = order_request.into_order()?;
     // This route generates a payment id only if the policy charges every order.

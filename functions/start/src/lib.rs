@@ -7,6 +7,7 @@ mod body;
 mod create;
 mod handler;
 mod health;
+mod quote;
 mod response;
 mod start;
 

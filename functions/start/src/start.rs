@@ -18,7 +18,7 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
     let ParsedBody {
         order_request,
         profile,
-    } = body::parse_start_body(app, request)?;
+    } = body::parse_start_body(app, request).await?;
     let policy = app.policy_for(profile)?;
     let order = order_request.into_order()?;
     let fingerprint =

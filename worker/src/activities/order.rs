@@ -22,7 +22,7 @@ use store::{
     inventory::{self, Reservation},
     ledger::{self, Charge, ChargeClaim, Claim, Confirmation, PaymentSource},
     order_write::{OrderWrite, ParcelWrite, restore_order, write_order, write_order_and_prepare},
-    shipments,
+    quotes, shipments,
 };
 use workflows::activity::{
     CapturePaymentInput, ChargeOutcome, ChargePaymentInput, EarlierEffects, EarlierParcel,
@@ -97,10 +97,14 @@ impl OrderActivities {
         context: ActivityContext,
         write: PendingWrite,
     ) -> Result<ReservationOutcome, ActivityError> {
-        let lines = write
-            .record
-            .order
-            .as_ref()
+        let order = write.record.order.as_ref();
+        if let Some(quote) = order.and_then(|order| order.quote.as_ref()) {
+            let claimed = quotes::claim(&self.pool, &quote.id, &write.record.order_id).await;
+            if !claimed.map_err(|error| retryable(&context, &error))? {
+                return Ok(ReservationOutcome::QuoteUsed);
+            }
+        }
+        let lines = order
             .map(|order| order.lines.as_slice())
             .unwrap_or_default();
         match inventory::reserve(

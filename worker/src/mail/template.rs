@@ -279,7 +279,9 @@ fn cancellation_reason(order: &OrderView) -> Option<String> {
         FailureCode::PaymentUnavailable => "your payment could not be processed",
         FailureCode::DispatchFailed => "the carrier could not take it",
         FailureCode::DeadlinePassed => "it could not be shipped in time",
-        FailureCode::InvalidOrder | FailureCode::DuplicateOrder => "it could not be processed",
+        FailureCode::InvalidOrder | FailureCode::DuplicateOrder | FailureCode::QuoteUsed => {
+            "it could not be processed"
+        }
     };
     Some(reason.to_owned())
 }

@@ -1,4 +1,5 @@
-//! The public keys of an issuer of tokens: from a setting, or fetched from the issuer and renewed.
+//! The public keys of an issuer of tokens or quotes: from a setting, or fetched from the issuer and
+//! renewed.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use settings::{JWT_JWKS_URL, SettingError, is_loopback_host};
+use settings::{Environment, Setting, SettingError, is_loopback_host};
 
 /// The maximum size of a key set, in bytes. An issuer has a few keys of some hundred bytes each.
 const MAX_KEY_SET_BYTES: usize = 256 * 1024;
@@ -122,6 +123,34 @@ pub(super) enum KeySource {
 }
 
 impl KeySource {
+    /// Reads the keys, or the URL that has them. Returns `None` if neither is set.
+    pub(super) fn from_settings(
+        environment: &Environment,
+        keys: &'static Setting,
+        url: &'static Setting,
+    ) -> Result<Option<Self>, SettingError> {
+        let ttl = environment.duration(&settings::JWT_JWKS_TTL)?;
+        let pause = environment.duration(&settings::JWT_JWKS_PAUSE)?;
+        Ok(Some(match (environment.get(url), environment.get(keys)) {
+            (Some(address), None) => {
+                Self::Fetched(Box::new(RemoteKeySet::new(url, address, ttl, pause)?))
+            }
+            (None, Some(text)) => {
+                let set = KeySet::parse(text.as_bytes())
+                    .map_err(|problem| keys.reject_hidden(problem))?;
+                if set.is_empty() {
+                    return Err(keys.reject_hidden("no supported key with a kid"));
+                }
+                Self::Given(set)
+            }
+            (None, None) => return Ok(None),
+            (Some(address), Some(_)) => {
+                let problem = format!("{} is set too; set only one of them", keys.name());
+                return Err(url.reject(address, problem));
+            }
+        }))
+    }
+
     pub(super) async fn find_key(
         &self,
         kid: &str,
@@ -160,12 +189,16 @@ struct State {
 }
 
 impl RemoteKeySet {
-    pub(super) fn new(url: &str, ttl: Duration, pause: Duration) -> Result<Self, SettingError> {
-        let parsed =
-            Url::parse(url).map_err(|error| JWT_JWKS_URL.reject(url, error.to_string()))?;
+    fn new(
+        setting: &'static Setting,
+        url: &str,
+        ttl: Duration,
+        pause: Duration,
+    ) -> Result<Self, SettingError> {
+        let parsed = Url::parse(url).map_err(|error| setting.reject(url, error.to_string()))?;
         let is_local = parsed.host_str().is_some_and(is_loopback_host);
         if !(parsed.scheme() == "https" || (parsed.scheme() == "http" && is_local)) {
-            return Err(JWT_JWKS_URL.reject(url, "the connection would not be encrypted"));
+            return Err(setting.reject(url, "the connection would not be encrypted"));
         }
         // rustls has no default cryptography here. This call fails when another crate has installed
         // one, which is harmless.
@@ -176,7 +209,7 @@ impl RemoteKeySet {
             .timeout(FETCH_TIMEOUT)
             .build();
         let client = client
-            .map_err(|error| JWT_JWKS_URL.reject(url, format!("failed to set up HTTP: {error}")))?;
+            .map_err(|error| setting.reject(url, format!("failed to set up HTTP: {error}")))?;
         Ok(Self {
             url: parsed,
             client,
@@ -286,7 +319,7 @@ mod tests {
     fn key_url_is_https_or_loopback() {
         let span = Duration::from_secs(1);
         let new = |url| {
-            RemoteKeySet::new(url, span, span)
+            RemoteKeySet::new(&settings::JWT_JWKS_URL, url, span, span)
                 .map(|_| ())
                 .map_err(|error| error.to_string())
         };

@@ -14,11 +14,17 @@ use jsonwebtoken::{
 };
 
 /// A provider that verifies signatures. It cannot sign.
-pub(super) static PROVIDER: CryptoProvider = CryptoProvider {
+static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
     verifier_factory: |algorithm, key| Ok(Box::new(RingVerifier::new(*algorithm, key)?)),
     key_utils: KeyUtils::new_unimplemented(),
 };
+
+/// Makes `jsonwebtoken` use this provider.
+pub(super) fn install_provider() {
+    // A second call fails, which is harmless because it would install the same provider.
+    let _ = PROVIDER.install_default();
+}
 
 /// A verifier for one algorithm, with a key of its type.
 struct RingVerifier {

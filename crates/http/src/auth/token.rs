@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     AuthError,
-    jwks::{KeyError, KeySet, KeySource, RemoteKeySet},
+    jwks::{KeyError, KeySource},
     ring, single_header,
 };
 use crate::{Caller, Scope};
@@ -16,9 +16,9 @@ use settings::{Environment, JWT_AUDIENCE, JWT_JWKS, JWT_JWKS_URL, SettingError};
 /// The maximum size of a token, in bytes. API Gateway limits all headers together to 10 KiB.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// The tolerated difference between our clock and the issuer's, in seconds.
-const LEEWAY: u64 = 30;
+pub(super) const LEEWAY: u64 = 30;
 /// All supported algorithms. None has a shared secret, and `none` is not among them.
-const ALGORITHMS: [(&str, Algorithm); 3] = [
+pub(super) const ALGORITHMS: [(&str, Algorithm); 3] = [
     ("RS256", Algorithm::RS256),
     ("ES256", Algorithm::ES256),
     ("EdDSA", Algorithm::EdDSA),
@@ -49,34 +49,16 @@ impl TokenVerifier {
         if audience.is_empty() {
             return Err(JWT_AUDIENCE.reject(",", "no audience"));
         }
-        let ttl = environment.duration(&settings::JWT_JWKS_TTL)?;
-        let pause = environment.duration(&settings::JWT_JWKS_PAUSE)?;
-        let source = match (environment.get(&JWT_JWKS_URL), environment.get(&JWT_JWKS)) {
-            (Some(url), None) => KeySource::Fetched(Box::new(RemoteKeySet::new(url, ttl, pause)?)),
-            (None, Some(text)) => {
-                let keys = KeySet::parse(text.as_bytes())
-                    .map_err(|problem| JWT_JWKS.reject_hidden(problem))?;
-                if keys.is_empty() {
-                    return Err(JWT_JWKS.reject_hidden("no supported key with a kid"));
-                }
-                KeySource::Given(keys)
-            }
-            (None, None) => {
-                return Err(
-                    JWT_JWKS_URL.missing("not set, but API_AUTH=jwt requires it or JWT_JWKS")
-                );
-            }
-            (Some(url), Some(_)) => {
-                return Err(JWT_JWKS_URL.reject(url, "JWT_JWKS is set too; set only one of them"));
-            }
-        };
+        let source = KeySource::from_settings(environment, &JWT_JWKS, &JWT_JWKS_URL)?;
+        let source = source.ok_or_else(|| {
+            JWT_JWKS_URL.missing("not set, but API_AUTH=jwt requires it or JWT_JWKS")
+        })?;
         let algorithms = parse_algorithms(environment)?;
         let issuer = issuer.to_owned();
         let customer_claim = environment
             .get_or_default(&settings::JWT_CUSTOMER_CLAIM)
             .to_owned();
-        // A second call fails, which is harmless because it would install the same provider.
-        let _ = ring::PROVIDER.install_default();
+        ring::install_provider();
         Ok(Self {
             source,
             issuer,

@@ -143,6 +143,8 @@ pub enum ReservationOutcome {
         sku: Sku,
         available: i64,
     },
+    /// Another order has used the quote. Nothing is written.
+    QuoteUsed,
 }
 
 /// The input of `ChargePayment`.

@@ -26,6 +26,11 @@ pub(super) async fn reserve_inventory(ctx: &WorkflowContext<OrderWorkflow>) -> R
             order.append_audit_event(AuditEventType::InventoryReserved, json!({}), now);
             Reserved::Done(Ok(()))
         }
+        ReservationOutcome::QuoteUsed => {
+            let detail = "another order has used the quote".to_owned();
+            order.transition_to_failed(FailureCode::QuoteUsed, detail, now);
+            Reserved::Done(Err(OrderStopped))
+        }
         ReservationOutcome::Unavailable { sku, available } => {
             order.append_audit_event(
                 AuditEventType::InventoryUnavailable,
