@@ -1,6 +1,7 @@
 //! Authentication, scopes and visibility of orders on every route, over HTTP.
 
 mod issuer;
+mod quotes;
 
 use std::process::Stdio;
 
@@ -689,7 +690,7 @@ async fn tokens_are_verified_with_current_keys() {
 
     let bound = issuer.token(
         "2",
-        json!({"scope": "orders:read orders:write", "customer_id": "C-1"}),
+        json!({"scope": "orders:read orders:write orders:price", "customer_id": "C-1"}),
     );
     let headers = [
         ("authorization", format!("Bearer {bound}")),

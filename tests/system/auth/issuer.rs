@@ -69,20 +69,29 @@ impl Issuer {
 
     /// Returns a valid token, except for the given claims.
     pub(super) fn token(&self, kid: &str, claims: Value) -> String {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
-        let mut all = json!({"iss": "https://issuer.example", "aud": "orderflow", "sub": "jane@example.com", "exp": now + 3_600});
+        let mut all = json!({"iss": "https://issuer.example", "aud": "orderflow", "sub": "jane@example.com", "exp": now() + 3_600});
         all.as_object_mut()
             .unwrap()
             .extend(claims.as_object().unwrap().clone());
-        let header = json!({"alg": "EdDSA", "kid": kid, "typ": "JWT"});
+        self.sign(kid, "JWT", &all)
+    }
+
+    /// Signs claims in a compact JWS of this type.
+    pub(super) fn sign(&self, kid: &str, typ: &str, all: &Value) -> String {
+        let header = json!({"alg": "EdDSA", "kid": kid, "typ": typ});
         let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-        let message = format!("{}.{}", part(&header), part(&all));
+        let message = format!("{}.{}", part(&header), part(all));
         let signature = self.key(kid).sign(message.as_bytes());
         format!("{message}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
     }
+}
+
+/// Returns the time in seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 impl Drop for Issuer {

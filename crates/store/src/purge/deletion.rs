@@ -26,6 +26,8 @@ pub(super) async fn delete(
              delete from notifications where order_id = any($1) returning 1
          ), gone_webhook_events as (
              delete from webhook_deliveries where order_id = any($1) returning 1
+         ), gone_quotes as (
+             delete from quotes where order_id = any($1)
          ), gone_parcels as (
              delete from shipments where order_id = any($1) returning 1
          ), gone_consignments as (

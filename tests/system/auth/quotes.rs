@@ -1,0 +1,264 @@
+//! Prices of a customer's caller: by a signed quote, or with the scope `orders:price`.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use super::{
+    Harness, Keys, Scope, create_api_key,
+    issuer::{Issuer, now},
+    sample_order, start_with_keys,
+};
+
+/// Returns keys: of the customer C-1 without and with the permission to set prices, of C-2, and of the
+/// shop.
+fn keys() -> Keys {
+    let key = |(name, scopes, customer): (&'static str, &[Scope], Option<&str>)| {
+        let made = create_api_key(name, scopes, customer, None).unwrap();
+        (name, made.key, made.line)
+    };
+    let customer = &[Scope::Read, Scope::Write][..];
+    Keys(
+        [
+            ("customer", customer, Some("C-1")),
+            ("other", customer, Some("C-2")),
+            (
+                "trusted",
+                &[Scope::Read, Scope::Write, Scope::Price],
+                Some("C-1"),
+            ),
+            ("shop", customer, None),
+        ]
+        .map(key)
+        .into(),
+    )
+}
+
+/// The claims of a quote for C-1: two mugs and the shipping, 28.00 EUR.
+fn claims(id: &str) -> Value {
+    json!({
+        "aud": "orderflow", "iat": now() - 10, "exp": now() + 3_600, "jti": id,
+        "customer_id": "C-1", "currency": "EUR", "shipping_amount": "4.00",
+        "items": [{"sku": "MUG", "quantity": 2, "unit_price": "12.00"}],
+    })
+}
+
+fn order_with(quote: &str) -> Value {
+    json!({"quote": quote, "shipping_address": {"street": "1 Main St"}})
+}
+
+#[tokio::test]
+async fn customer_sets_no_price() {
+    let keys = keys();
+    let harness = start_with_keys(&keys, &[("ALLOW_PROFILE_OVERRIDE", "on")]).await;
+    let start = async |key: &str, id: &str, order: &Value| {
+        let path = format!("/orders/{id}/start");
+        harness
+            .call(keys.get(key), "POST", &path, Some(order.clone()))
+            .await
+    };
+    let plain = json!({
+        "items": [{"sku": "LAPTOP-2000", "quantity": 1}], "shipping_address": {"street": "1 Main St"},
+    });
+    let mut pointers = Vec::new();
+    for (pointer, value) in [
+        ("/items/0/unit_price", json!("0.01")),
+        ("/items/0/price", json!(0.01)),
+        ("/items/0/discount_amount", json!(1)),
+        ("/currency", json!("KWD")),
+        ("/discounts", json!([{"amount": 1}])),
+        ("/fees", json!([{"amount": 1}])),
+        ("/shipping_amount", json!(0)),
+        ("/tax_amount", json!("0")),
+        ("/prices_include_tax", json!(true)),
+        ("/profile", json!("lifecycle")),
+    ] {
+        let mut order = plain.clone();
+        match pointer.strip_prefix("/items/0/") {
+            Some(name) => order["items"][0][name] = value,
+            None => order[&pointer[1..]] = value,
+        }
+        let problem = start("customer", "priced-1", &order)
+            .await
+            .expect_problem(422, "invalid_request");
+        let errors = problem["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 1, "{problem}");
+        pointers.push((errors[0]["pointer"].clone(), pointer));
+    }
+    for (found, pointer) in pointers {
+        assert_eq!(found, pointer);
+    }
+    let problem = start("customer", "priced-1", &plain)
+        .await
+        .expect_problem(422, "invalid_request");
+    assert_eq!(problem["errors"][0]["pointer"], "/quote");
+    harness
+        .call(keys.get("shop"), "GET", "/orders/priced-1", None)
+        .await
+        .expect_problem(404, "order_not_found");
+    // The sample cart has its own price.
+    start("customer", "priced-2", &json!({}))
+        .await
+        .expect_status(202);
+    start("trusted", "priced-3", &sample_order_of("C-1"))
+        .await
+        .expect_status(202);
+    start("shop", "priced-4", &sample_order())
+        .await
+        .expect_status(202);
+    let problem = start("customer", "priced-5", &order_with("a.b.c"))
+        .await
+        .expect_problem(422, "invalid_request");
+    assert!(
+        problem["errors"][0]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("QUOTE_JWKS"),
+        "{problem}"
+    );
+}
+
+fn sample_order_of(customer: &str) -> Value {
+    let mut order = sample_order();
+    order["customer"] = json!({"id": customer});
+    order
+}
+
+#[tokio::test]
+async fn quote_sets_prices_of_one_order() {
+    let issuer = Issuer::start().await;
+    issuer.publish(&["1"]);
+    let keys = keys();
+    let url = issuer.url();
+    let harness = start_with_keys(&keys, &[("QUOTE_JWKS_URL", &url)]).await;
+    let start = async |key: &str, id: &str, order: Value| {
+        let path = format!("/orders/{id}/start");
+        harness
+            .call(keys.get(key), "POST", &path, Some(order))
+            .await
+    };
+    let quote = issuer.sign("1", "quote+jwt", &claims("q-1"));
+    let mut order = order_with(&quote);
+    order["total_amount"] = json!("28.00");
+    order["items"] = json!([{"sku": "MUG", "qty": 2}]);
+    let started = start("customer", "quoted-1", order.clone())
+        .await
+        .expect_status(202);
+    assert_eq!(
+        (&started["total_amount"], &started["currency"]),
+        (&json!(28.0), &json!("EUR"))
+    );
+    // A repeated start is the same request.
+    let again = start("customer", "quoted-1", order)
+        .await
+        .expect_status(202);
+    assert_eq!(again["already_started"], true);
+    assert_eq!(
+        harness.wait_for_end("quoted-1").await.status.as_str(),
+        "delivered"
+    );
+    // From a shop's caller, the claim sets the customer. The quote is used.
+    start("shop", "quoted-2", order_with(&quote))
+        .await
+        .expect_status(202);
+    let second = harness.wait_for_end("quoted-2").await;
+    assert_eq!(second.customer_id.as_deref(), Some("C-1"));
+    assert_eq!(second.failure.unwrap().code.as_str(), "quote_used");
+    assert_eq!(second.payment_info, None);
+    // Of concurrent orders with one quote, one gets it.
+    let quote = issuer.sign("1", "quote+jwt", &claims("q-2"));
+    let ids: Vec<_> = (0..5)
+        .map(|number| format!("quoted-race-{number}"))
+        .collect();
+    join_all(ids.iter().map(async |id| {
+        start("customer", id, order_with(&quote))
+            .await
+            .expect_status(202);
+    }))
+    .await;
+    let mut delivered = 0;
+    for id in &ids {
+        let ended = harness.wait_for_end(id).await;
+        match ended.failure {
+            Some(failure) => assert_eq!(failure.code.as_str(), "quote_used"),
+            None => delivered += 1,
+        }
+    }
+    assert_eq!(delivered, 1);
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn quote_with_a_defect_is_refused() {
+    let issuer = Issuer::start().await;
+    issuer.publish(&["1"]);
+    let keys = keys();
+    let url = issuer.url();
+    let harness = start_with_keys(&keys, &[("QUOTE_JWKS_URL", &url)]).await;
+    let start = async |key: &str, order: Value| {
+        harness
+            .call(keys.get(key), "POST", "/orders/defect/start", Some(order))
+            .await
+    };
+    let changed = |name: &str, value: Value| {
+        let mut claims = claims("q-3");
+        claims[name] = value;
+        issuer.sign("1", "quote+jwt", &claims)
+    };
+    let valid = issuer.sign("1", "quote+jwt", &claims("q-3"));
+    for (defect, quote) in [
+        ("unknown key", issuer.sign("2", "quote+jwt", &claims("q-3"))),
+        ("a token", issuer.sign("1", "JWT", &claims("q-3"))),
+        ("other audience", changed("aud", json!("shop"))),
+        ("no audience", changed("aud", Value::Null)),
+        ("too long", changed("exp", json!(now() + 90_000))),
+        ("no start", changed("iat", Value::Null)),
+        ("no id", changed("jti", Value::Null)),
+        ("no customer", changed("customer_id", Value::Null)),
+        ("other customer", changed("customer_id", json!("C-2"))),
+        ("no currency", changed("currency", Value::Null)),
+        ("unknown currency", changed("currency", json!("XXX"))),
+        ("no items", changed("items", json!([]))),
+        (
+            "no price",
+            changed("items", json!([{"sku": "MUG", "quantity": 2}])),
+        ),
+        (
+            "changed",
+            valid.replace(valid.split('.').nth(1).unwrap(), "e30"),
+        ),
+        ("no quote", "hello".to_owned()),
+    ] {
+        let refused = start("customer", order_with(&quote)).await;
+        assert_eq!(
+            refused.body["code"], "quote_invalid",
+            "{defect}: {refused:?}"
+        );
+    }
+    let expired = changed("exp", json!(now() - 60));
+    start("customer", order_with(&expired))
+        .await
+        .expect_problem(422, "quote_expired");
+    start("other", order_with(&valid))
+        .await
+        .expect_problem(422, "quote_invalid");
+    for (pointer, name, value) in [
+        ("/currency", "currency", json!("USD")),
+        ("/shipping_amount", "shipping_amount", json!(0)),
+        ("/items", "items", json!([{"sku": "MUG", "quantity": 3}])),
+        ("/total_amount", "total_amount", json!(27)),
+        ("/quote", "quote", json!({"id": "q-3", "key_id": "1"})),
+    ] {
+        let mut order = order_with(&valid);
+        order[name] = value;
+        let problem = start("customer", order)
+            .await
+            .expect_problem(422, "invalid_request");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+    start("customer", order_with(&valid))
+        .await
+        .expect_status(202);
+    let log = harness.read_log("api");
+    assert!(log.contains("a quote is rejected"), "the log has no reason");
+    assert!(!log.contains(&valid), "a quote is in the log");
+}
