@@ -4,6 +4,7 @@
 //! the snapshots.
 
 mod acceptance;
+mod customer;
 mod database;
 mod help;
 mod menu;

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod backup;
+mod customer;
 mod migrate;
 mod purge;
 mod query;
@@ -18,7 +19,7 @@ use anyhow::Result;
 pub(crate) use arguments::DatabaseCommand;
 use std::process::ExitCode;
 
-use arguments::{BackupCommand, DbCommand, StockCommand};
+use arguments::{BackupCommand, CustomerCommand, DbCommand, StockCommand};
 
 pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
     match command {
@@ -35,6 +36,10 @@ pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
         DatabaseCommand::Verify(output) => return verify::verify_invariants(output).await,
         DatabaseCommand::Recover(arguments) => recover::recover_orders(arguments).await,
         DatabaseCommand::Purge(arguments) => purge::purge_orders(arguments).await,
+        DatabaseCommand::Customer { command } => match command {
+            CustomerCommand::Export(arguments) => customer::export(arguments).await,
+            CustomerCommand::Erase(arguments) => customer::erase(arguments).await,
+        },
         DatabaseCommand::Migrate(arguments) => return migrate::run_migrations(arguments).await,
         DatabaseCommand::Backup {
             command: BackupCommand::Create(arguments),

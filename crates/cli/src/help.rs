@@ -36,7 +36,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     (
         "Database",
         &[
-            "db", "stock", "verify", "recover", "migrate", "purge", "backup",
+            "db", "stock", "verify", "recover", "migrate", "purge", "customer", "backup",
         ],
     ),
     ("AWS", &["snapshot"]),

@@ -19,6 +19,7 @@ pub mod order_write;
 pub mod orders;
 pub mod outbox;
 pub mod owner_session;
+pub mod personal_data;
 mod pool;
 pub mod purge;
 pub mod quotes;

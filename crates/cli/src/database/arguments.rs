@@ -46,6 +46,15 @@ pub(crate) enum DatabaseCommand {
   orderflow purge --older-than 400d
   orderflow purge --older-than 730d --batch 50 --yes --json")]
     Purge(PurgeArguments),
+    /// Export or erase the personal data of a customer.
+    #[command(after_help = "Examples:
+  orderflow customer export C-1
+  orderflow customer erase john@example.com --dry-run
+  orderflow customer erase C-1")]
+    Customer {
+        #[command(subcommand)]
+        command: CustomerCommand,
+    },
     /// Write the whole database to a file, or restore it from a file.
     #[command(after_help = "Examples:
   orderflow backup create orders.backup
@@ -85,6 +94,34 @@ pub(crate) struct PurgeArguments {
     /// Accept a limit below 180d.
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CustomerCommand {
+    /// Print all data of the customer's orders as JSON.
+    Export(ExportArguments),
+    /// Replace the personal data of the customer's ended orders; amounts and the audit log stay.
+    Erase(EraseArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// Customer id, or e-mail address.
+    pub(crate) customer: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EraseArguments {
+    /// Customer id, or e-mail address.
+    pub(crate) customer: String,
+    /// Print what would be erased, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask for confirmation.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
