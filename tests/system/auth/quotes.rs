@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::{
-    Harness, Keys, Scope, create_api_key,
+    Keys, Scope, create_api_key,
     issuer::{Issuer, now},
     sample_order, start_with_keys,
 };
