@@ -100,7 +100,8 @@ async fn verify(app: &App, request: &ApiRequest, quote: &str) -> Result<QuotedFi
     {
         return Err(rejected("it is for another customer"));
     }
-    if text("currency").is_none() || !verified.claims.contains_key("items") {
+    let items = verified.claims.get("items").and_then(Value::as_array);
+    if text("currency").is_none() || items.is_none_or(Vec::is_empty) {
         return Err(rejected("it has no currency or no items"));
     }
     Ok(QuotedFields {

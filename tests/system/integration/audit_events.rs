@@ -447,6 +447,7 @@ async fn every_audit_event_matches_published_schema() {
         "returned",
         "uncaptured",
         "parts",
+        "on-hold",
         "lost",
     ] {
         harness.wait_for_end(id).await;
