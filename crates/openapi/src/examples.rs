@@ -31,6 +31,21 @@ pub(crate) fn order_requests() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "all_amounts",
+            json!({
+                "customer": {"name": "John Doe", "email": "john@example.com"},
+                "items": [{"sku": "MUG-1", "quantity": 2, "unit_price": "12.00", "discount_amount": "4.00", "metadata": {"colour": "blue"}}],
+                "shipping_amount": "4.90", "tax_amount": "3.80",
+                "discounts": [{"code": "WELCOME", "description": "First order", "amount": "2.00"}],
+                "fees": [{"code": "GIFT", "amount": "1.00"}],
+                "total_amount": "27.70",
+                "external_reference": "ERP-4711", "metadata": {"channel": "web"}, "note": "Ring twice.",
+                "gift_message": "Happy birthday!",
+                "shipping_address": {"name": "Jane Doe", "street": "123 Main St", "city": "Anytown", "country": "US"},
+                "billing_address": {"company": "Doe Inc.", "street": "1 Side St", "city": "Anytown", "country": "US"},
+            }),
+        ),
+        (
             "flat_fields",
             json!({
                 "customer_id": "CUST-001",
@@ -210,6 +225,8 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
     Some(match name {
         "Accepted" => accepted("cancelled", "compensate", "Order cancelled."),
         "Address" => address(),
+        "Adjustment" => json!({"code": "WELCOME", "description": "First order", "amount": 2}),
+        "Hold" => json!({"reason": "the customer asked to wait", "since": CREATED_AT}),
         "AttentionEntry" => attention_entry(),
         "Amount" => order["total_amount"].clone(),
         "Currency" => order["currency"].clone(),

@@ -168,6 +168,8 @@ fn describe_start(operation: StartOperation, types: &mut SchemaRegistry) -> Desc
         ProblemCode::InvalidQuery,
         ProblemCode::TemporalUnavailable,
         ProblemCode::WorkerUnavailable,
+        ProblemCode::QuoteInvalid,
+        ProblemCode::QuoteExpired,
     ];
     let (summary, details, body, own) = match operation {
         StartOperation::Create => (

@@ -58,8 +58,8 @@ impl Body {
 
     fn schema(self) -> Value {
         match self {
-            Self::Order => OrderRequest::schema(),
-            Self::PartialOrder => OrderRequest::partial_schema(),
+            Self::Order => with_quote(OrderRequest::schema()),
+            Self::PartialOrder => with_quote(OrderRequest::partial_schema()),
             Self::Approval => <Approval as Request>::schema(),
             Self::Rejection => <Rejection as Request>::schema(),
             Self::Cancellation => <Cancellation as Request>::schema(),
@@ -161,11 +161,21 @@ impl Body {
     }
 }
 
+/// Adds the quote, which the function `start` replaces by the fields that it sets.
+fn with_quote(mut order: Value) -> Value {
+    order["properties"]["quote"] = json!({
+        "type": ["string", "null"],
+        "description": "Prices that the shop has signed for a customer's app (docs/quotes.md).",
+    });
+    order
+}
+
 /// Returns the summary of the example with this name.
 fn summary_of(name: &str) -> &str {
     match name {
         "complete" => "Order with all fields",
         "short_names" => "Order with short field names",
+        "all_amounts" => "Order with shipping, tax, discounts and notes",
         "flat_fields" => "Order with flat fields",
         "payment_id" => "Order with a payment id",
         "payment_id_and_address" => "Order with a payment id and an address",

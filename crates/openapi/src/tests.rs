@@ -432,7 +432,12 @@ fn probes(schema: &Value) -> Vec<(Value, bool)> {
         ]);
     }
     if let Some(most) = schema["maxItems"].as_u64() {
-        let line = json!({"sku": "A", "quantity": 1, "unit_price": 1});
+        let is_line = schema["items"]["properties"].get("sku").is_some();
+        let line = if is_line {
+            json!({"sku": "A", "quantity": 1, "unit_price": 1})
+        } else {
+            json!({"amount": 0})
+        };
         for (length, within) in [(1, true), (most, true), (most + 1, false)] {
             probes.push((json!(vec![line.clone(); length as usize]), within));
         }
@@ -488,6 +493,14 @@ fn example_with(body: Body, pointer: &str, value: Value) -> Value {
         } else if segments.len() > 1 {
             whole[segments[0]] = json!({"street": "1 Main St"});
         }
+    }
+    if segments[0] == "billing_address" && segments.len() > 1 {
+        whole["billing_address"] = json!({"street": "1 Main St"});
+    }
+    if segments.len() > 2 {
+        whole[segments[0]] = json!([{"amount": 0}]);
+        whole[segments[0]][0][segments[2]] = value;
+        return whole;
     }
     let mut place = &mut whole;
     for segment in &segments {
