@@ -19,7 +19,11 @@ mod tests;
 pub mod toolchain;
 
 pub use ports::Port;
-pub use process::{Process, guard, readiness::Readiness, restarter::keep_running};
+pub use process::{
+    Process, guard,
+    readiness::Readiness,
+    restarter::{keep_running, replace_stuck},
+};
 pub use progress::Progress;
 pub use service::{
     mail::{Mail, MailOptions},

@@ -102,6 +102,11 @@ impl Process {
         Ok(())
     }
 
+    /// Checks once whether the server is ready.
+    pub(crate) async fn check_readiness(&self) -> Result<()> {
+        self.readiness.check().await
+    }
+
     /// Waits until the server has exited. If it is stopped, waits for its next start first.
     pub(crate) async fn wait_for_exit(&self) -> Option<ExitStatus> {
         loop {

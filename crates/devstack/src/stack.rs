@@ -31,6 +31,10 @@ use crate::{
     },
 };
 
+/// The time for which Temporal may fail its readiness check before it is restarted. It is longer than a
+/// pause that a busy machine causes.
+const TEMPORAL_STUCK: Duration = Duration::from_secs(30);
+
 /// The longest start of a debug build of the worker on a busy machine.
 const START: Duration = Duration::from_secs(60);
 /// The time in which the worker finishes its running activities.
@@ -230,7 +234,7 @@ impl Stack {
             .chain(mail.iter().map(|mail| Arc::clone(&mail.process)))
             .chain(worker.into_iter().chain([api]).map(Arc::new))
             .collect();
-        let keepers = services
+        let mut keepers: Vec<_> = services
             .iter()
             .map(|service| {
                 tokio::spawn(restarter::keep_running(
@@ -239,6 +243,11 @@ impl Stack {
                 ))
             })
             .collect();
+        keepers.push(tokio::spawn(restarter::replace_stuck(
+            Arc::clone(&temporal.process),
+            TEMPORAL_STUCK,
+            progress.clone(),
+        )));
         let settings = settings::list_settings(&of_api);
         Ok(Self {
             addresses,

@@ -20,7 +20,7 @@ use crate::{
     Port, Postgres, PostgresOptions, Progress, Project, StackOptions, StackState, Temporal,
     TemporalOptions, control,
     guard::{Guard, GuardOptions},
-    ports, run_supervisor, toolchain,
+    keep_running, ports, replace_stuck, run_supervisor, toolchain,
 };
 
 /// The variable that makes the test `victim` start servers and end in a chosen way.
@@ -185,6 +185,33 @@ async fn temporal_restarts_on_its_port() {
     server.process.restart().await.unwrap();
     server.stop().await;
     assert!(ports::is_port_free(server.port));
+}
+
+#[tokio::test]
+async fn stuck_temporal_is_replaced() {
+    let server = Temporal::start(TemporalOptions::default()).await.unwrap();
+    let process = Arc::clone(&server.process);
+    let stuck = process.pid().await.unwrap();
+    let keeper = tokio::spawn(keep_running(Arc::clone(&process), Progress::stderr()));
+    let watch = tokio::spawn(replace_stuck(
+        Arc::clone(&process),
+        Duration::from_secs(2),
+        Progress::stderr(),
+    ));
+    // Longer than the test: only the replacement ends the freeze.
+    let replaced = async {
+        while process.pid().await.is_none_or(|pid| pid == stuck) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = process.freeze(Duration::from_secs(600)) => panic!("the server was not replaced"),
+        () = replaced => {}
+    }
+    server.process.check_readiness().await.unwrap();
+    watch.abort();
+    keeper.abort();
+    server.stop().await;
 }
 
 /// Not a test by itself: replaces the worker and the API of the stack below.

@@ -1,4 +1,4 @@
-//! Restarts a service that exited without a request to stop.
+//! Restarts a service that exited without a request to stop, and one that runs without an effect.
 
 use std::{
     process::ExitStatus,
@@ -38,6 +38,30 @@ pub async fn keep_running(service: Arc<Process>, progress: Progress) {
         match service.restart_if_dead().await {
             Ok(()) => progress.report(format!("{name} is running again")),
             Err(error) => progress.report(format!("{name} did not start: {error:#}")),
+        }
+    }
+}
+
+/// Kills a service that has failed its readiness check for `limit`, until the task is aborted. The task
+/// of [`keep_running`] then restarts it. Temporal's development server can stay in this state after
+/// its process was suspended, for example with the machine.
+pub async fn replace_stuck(service: Arc<Process>, limit: Duration, progress: Progress) {
+    let mut failing_since = None;
+    loop {
+        sleep(limit / 6).await;
+        if service.state().0 != "running" || service.check_readiness().await.is_ok() {
+            failing_since = None;
+            continue;
+        }
+        let since = *failing_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= limit {
+            progress.report(format!(
+                "{} has not been ready for {} s; killing it",
+                service.name(),
+                limit.as_secs()
+            ));
+            service.crash().await;
+            failing_since = None;
         }
     }
 }
