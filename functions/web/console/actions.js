@@ -49,6 +49,13 @@ export const ACTIONS = [
     fields: () => [text('signed_by', 'Signed by')],
     likely: (order) => order.step === 'deliver',
   },
+  {
+    label: 'Hold',
+    signal: 'hold',
+    fields: () => [text('reason', 'Reason', 'The order does not go on to its payment or its dispatch.')],
+    likely: () => false,
+  },
+  { label: 'Release', signal: 'release', fields: () => [text('reason', 'Reason')], likely: (order) => Boolean(order.hold) },
   { label: 'Cancel order', signal: 'cancel', fields: () => [text('reason', 'Reason')], likely: () => false },
 ];
 

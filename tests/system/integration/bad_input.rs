@@ -75,8 +75,8 @@ async fn errors_use_submitted_spelling_of_each_field() {
             &["/items/0/sku", "/shipping_address/street"][..],
         ),
         (
-            json!({"items": [{"sku": "A", "qty": 1, "price": 0}], "foo": 1}),
-            &["/shipping_address", "/items", "/foo"],
+            json!({"items": [{"sku": "A", "qty": 1, "price": 1}], "discounts": [{"amount": 2}], "foo": 1}),
+            &["/shipping_address", "/discounts", "/foo"],
         ),
         (
             json!({"items": [{"sku": "A", "qty": 2, "price": "9999999999999.99"}], "address": " ", "foo": 1}),
