@@ -38,10 +38,10 @@ class Keys(unittest.TestCase):
         self.assertGreater(len(found), 40)
         self.assertEqual([route for route, needs_key in found.items() if needs_key], [])
 
-    def test_exactly_routes_of_orders_and_payments_require_a_key(self):
+    def test_exactly_routes_of_orders_payments_and_statistics_require_a_key(self):
         for (method, path), needs_key in methods(self.transformed(required=True)).items():
             with self.subTest(f"{method} {path}"):
-                private = path.startswith(("/orders", "/payments")) and method != "x-amazon-apigateway-any-method"
+                private = path.startswith(("/orders", "/payments", "/stats")) and method != "x-amazon-apigateway-any-method"
                 self.assertEqual(needs_key, private)
 
     def test_both_templates_have_the_same_routes(self):

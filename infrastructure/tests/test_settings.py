@@ -64,6 +64,8 @@ class Settings(unittest.TestCase):
             ("JwtAlgorithms", "JWT_ALGORITHMS", ["start", "signal", "query", "events", "webhook", "web"]),
             ("SecretsRefresh", "SECRETS_REFRESH", ["start", "signal", "query", "events", "webhook"]),
             ("DefaultStock", "DEFAULT_STOCK", ["worker"]),
+            ("CorsOrigins", "CORS_ORIGINS", ["start", "signal", "query", "events", "webhook", "web"]),
+            ("OrdersLateAfter", "ORDERS_LATE_AFTER", ["events", "worker"]),
             ("LogLevel", "LOG_LEVEL", ["start", "worker"]),
             ("OrderTaskQueue", "ORDER_TASK_QUEUE", ["start", "signal", "query", "webhook", "worker"]),
             ("TemporalDeploymentName", "TEMPORAL_DEPLOYMENT_NAME", ["worker"]),

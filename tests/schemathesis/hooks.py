@@ -38,6 +38,12 @@ FIELD_ERRORS = (
     "must not be blank",
     # A cursor is opaque.
     "must be the cursor of a previous page's Link header",
+    "must be of a list with the same sort",
+    # The range of the statistics depends on the time.
+    "must be before to, ",
+    "must be at most 31 days before to, ",
+    # A search depends on the orders.
+    "must match at most ",
 )
 FIELD_ERROR = re.compile("|".join(FIELD_ERRORS))
 

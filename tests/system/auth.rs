@@ -185,6 +185,12 @@ const TABLE: &[(&str, &str, Access, Foreign)] = &[
         Access::Requires(Scope::Operate),
         Foreign::Omitted,
     ),
+    (
+        "GET",
+        "/stats",
+        Access::Requires(Scope::Operate),
+        Foreign::Omitted,
+    ),
 ];
 
 /// API keys and their settings, by the names of their callers.

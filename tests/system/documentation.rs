@@ -222,7 +222,7 @@ async fn head_and_trailing_slash_lead_to_the_route() {
     let unknown = harness
         .send(Method::HEAD, "/orders/nobody", &[], None)
         .await;
-    assert_eq!(unknown.header("cache-control"), "private, no-cache");
+    assert_eq!(unknown.header("cache-control"), "no-store");
     assert_eq!(unknown.expect_status(404), "");
 }
 

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use serde_json::json;
 
 use crate::{api::order_with_payment, harness::Harness};
-use store::orders::ListFilter;
+use store::orders::{ListFilter, ListedOrder, Matches};
 
 const ORDERS: usize = 100;
 
@@ -41,8 +41,10 @@ async fn orders_complete_when_most_calls_fail_or_hang() {
         ..ListFilter::default()
     };
     let running = async || {
-        let orders = store::orders::list(&harness.pool, &filter).await.unwrap();
-        orders.iter().filter(|order| order.is_running).count() + ORDERS - orders.len()
+        let listed = store::orders::list(&harness.pool, &filter, &Matches::default()).await;
+        let orders = listed.unwrap();
+        let is_running = |listed: &&ListedOrder| listed.order.is_running;
+        orders.iter().filter(is_running).count() + ORDERS - orders.len()
     };
     harness
         .wait_until_within(

@@ -490,12 +490,12 @@ async fn orders_complete_while_worker_is_killed_five_times() {
 
 async fn count_delivered(harness: &Harness) -> i64 {
     let filter = store::orders::ListFilter {
-        status: Some(domain::OrderStatus::Delivered),
+        statuses: vec![domain::OrderStatus::Delivered],
         limit: 200,
         ..store::orders::ListFilter::default()
     };
     i64::try_from(
-        store::orders::list(&harness.pool, &filter)
+        store::orders::list(&harness.pool, &filter, &store::orders::Matches::default())
             .await
             .unwrap()
             .len(),

@@ -26,6 +26,7 @@ mod idempotency;
 mod integration;
 mod mail;
 mod metrics;
+mod order_lists;
 mod payments;
 mod purge;
 mod queries;

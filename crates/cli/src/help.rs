@@ -21,6 +21,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
             "events",
             "result",
             "list",
+            "find",
             "approve",
             "reject",
             "cancel",

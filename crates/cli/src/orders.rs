@@ -7,6 +7,7 @@ pub(crate) mod api_client;
 pub(crate) mod arguments;
 mod audit_events;
 mod check;
+mod find;
 mod list;
 mod menu;
 mod signals;
@@ -39,6 +40,7 @@ pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode> {
         OrderCommand::Describe(arguments) => workflow::describe_workflow(arguments).await,
         OrderCommand::History(arguments) => workflow::show_history(arguments).await,
         OrderCommand::List(arguments) => list::list_orders(arguments).await,
+        OrderCommand::Find(arguments) => find::find_orders(arguments).await,
         OrderCommand::Check(output) => return check::check_dependencies(output).await,
     }?;
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use contract::parse_order_workflow_id;
+use contract::{OrderAttention, OrderSort, parse_order_workflow_id};
 use devstack::Stack;
 use domain::{
     Concern, Currency, CustomerId, Decimal, OrderId, PaymentId, Profile, Sku, Span, TransactionId,
@@ -201,6 +201,8 @@ macro_rules! enumeration {
     };
 }
 enumeration!(status, domain::OrderStatus);
+enumeration!(attention, OrderAttention);
+enumeration!(sort, OrderSort);
 enumeration!(profile, Profile);
 enumeration!(scope, Scope);
 enumeration!(provider, WebhookProvider);

@@ -4,27 +4,34 @@
 //! The readers accept every spelling of the HTTP contract and report all invalid fields at once.
 
 mod address;
+mod amounts;
 mod attention;
 mod document;
 mod metadata;
 mod number;
+mod order_action;
 mod order_document;
+mod order_list;
 mod order_quota;
 mod order_request;
 mod payment_confirmation;
 mod priced_fields;
 mod request;
 mod schema;
+mod stats;
 mod update_outcome;
 mod view;
 mod workflow_id;
 
+pub use amounts::{Amounts, MovedMoney};
 pub use attention::AttentionEntry;
 pub use document::{Document, DocumentError, FieldError, Fields, InvalidFields, Rules};
+pub use order_action::{OrderAction, allowed_actions};
 pub use order_document::{
     AdjustmentView, ChargesView, LineItemView, OrderDetails, line_document, order_document,
     order_fingerprint, parse_earlier_order, parse_order,
 };
+pub use order_list::{OrderAttention, OrderSort};
 pub use order_quota::{ANONYMOUS_UPDATE, QuotaExceeded};
 pub use order_request::OrderRequest;
 pub use payment_confirmation::PaymentConfirmation;
@@ -34,8 +41,11 @@ pub use request::{
     PaymentCancellation, Rejection, Release, Request, RequestError,
 };
 pub use schema::id_schema;
+pub use stats::{FailureCount, HourCount, MoneyDue, Stats, StatusCount, StepTime};
 pub use update_outcome::{RecordedOutcome, RefusalCode, UpdateOutcome, request_fingerprint};
-pub use view::{EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, Source, StatusView};
+pub use view::{
+    EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, ShipmentView, Source, StatusView,
+};
 pub use workflow_id::{
     order_workflow_id, parse_order_workflow_id, recorder_workflow_id, settlement_workflow_id,
     shipping_workflow_id,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{OrderDetails, line_document, order_workflow_id};
+use crate::{
+    Amounts, OrderAction, OrderDetails, allowed_actions, line_document, order_workflow_id,
+};
 use domain::{
     Address, Currency, Customer, Decimal, Failure, Hold, OrderId, OrderState, OrderStatus,
     PaymentInfo, ReviewDecision, ShipmentInfo, Step, WaitingFor, string_enum,
@@ -63,6 +65,23 @@ pub struct OrderView {
     /// The `seq` of the last audit event that this state includes, which is the `ETag`.
     pub seq: u32,
     pub source: Source,
+    /// `None` until the order is validated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amounts: Option<Amounts>,
+    #[serde(default)]
+    pub shipments: Vec<ShipmentView>,
+    /// The requests that the order accepts now.
+    #[serde(default)]
+    pub actions: Vec<OrderAction>,
+}
+
+/// A parcel of an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShipmentView {
+    pub tracking_number: String,
+    pub provider: String,
+    pub shipped_at: Option<DateTime<Utc>>,
+    pub delivered_at: Option<DateTime<Utc>>,
 }
 
 /// The status of an order.
@@ -107,6 +126,17 @@ pub struct ResultView {
     pub source: Source,
 }
 
+impl From<&ShipmentInfo> for ShipmentView {
+    fn from(shipment: &ShipmentInfo) -> Self {
+        Self {
+            tracking_number: shipment.tracking_number.clone(),
+            provider: shipment.provider.clone(),
+            shipped_at: shipment.shipped_at,
+            delivered_at: shipment.delivered_at,
+        }
+    }
+}
+
 impl OrderView {
     /// Returns the full state of `record`, as `source` reports it.
     pub fn from_state(record: &OrderState, source: Source) -> Self {
@@ -147,6 +177,32 @@ impl OrderView {
             updated_at: record.updated_at(),
             seq: record.last_seq(),
             source,
+            amounts: None,
+            shipments: Vec::new(),
+            actions: Vec::new(),
+        }
+        .with_derived_fields()
+    }
+
+    /// Returns the view with the fields that follow from others. A worker of an earlier release
+    /// returns a view without them.
+    #[must_use]
+    pub fn with_derived_fields(self) -> Self {
+        let money = self.total_amount.zip(self.currency);
+        let payment = self.payment_info.as_ref();
+        let amounts = self.amounts.clone().or_else(|| {
+            money.map(|(total, currency)| Amounts::from_payment(total, currency, payment))
+        });
+        let amounts = amounts.zip(self.currency).map(|(amounts, currency)| {
+            amounts.with_parts(&self.items, &self.details.charges, currency)
+        });
+        let shipments = self.shipment_info.iter().map(ShipmentView::from).collect();
+        let actions = allowed_actions(&self);
+        Self {
+            amounts,
+            shipments,
+            actions,
+            ..self
         }
     }
 
@@ -164,6 +220,7 @@ impl OrderView {
             estimated_delivery,
             ..self
         }
+        .with_derived_fields()
     }
 
     pub fn estimated_delivery_view(&self) -> EstimatedDeliveryView {

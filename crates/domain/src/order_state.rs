@@ -64,6 +64,12 @@ pub struct WaitingFor {
     pub reason: WaitReason,
     /// The end of the wait; `None` if only a decision ends it.
     pub until: Option<DateTime<Utc>>,
+    /// The time of the next attempt of a call that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// The reason why the last attempt failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 impl WaitingFor {
@@ -72,6 +78,28 @@ impl WaitingFor {
         Self {
             reason,
             until: Some(now + limit.duration()),
+            next_attempt_at: None,
+            last_error: None,
+        }
+    }
+
+    /// Returns a wait that only a decision ends.
+    pub const fn without_end(reason: WaitReason) -> Self {
+        Self {
+            reason,
+            until: None,
+            next_attempt_at: None,
+            last_error: None,
+        }
+    }
+
+    /// Returns the wait for the next attempt of a call that failed because of `error`.
+    #[must_use]
+    pub fn before_attempt(self, next_attempt_at: DateTime<Utc>, error: String) -> Self {
+        Self {
+            next_attempt_at: Some(next_attempt_at),
+            last_error: Some(error),
+            ..self
         }
     }
 }

@@ -22,7 +22,7 @@ pub enum Scope {
     /// Permission of a customer's caller to set prices, the currency and the profile of its orders. A
     /// shop's caller needs none.
     Price,
-    /// Permission to review orders, to confirm payments and deliveries, and to read the work list.
+    /// Permission to review orders, to confirm payments and deliveries, and to read the work list and statistics.
     Operate,
 }
 
@@ -79,7 +79,9 @@ impl Operation {
                 | SignalOperation::Hold
                 | SignalOperation::Release,
             )
-            | Self::Events(EventsOperation::Attention) => Access::Requires(Scope::Operate),
+            | Self::Events(EventsOperation::Attention | EventsOperation::Stats) => {
+                Access::Requires(Scope::Operate)
+            }
             Self::Query(
                 QueryOperation::Order
                 | QueryOperation::Status

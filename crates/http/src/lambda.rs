@@ -4,7 +4,7 @@ use std::{convert::Infallible, process::ExitCode, time::Duration};
 
 use lambda_http::{Body, Request, Response, service_fn};
 
-use crate::{Access, Function, ROUTES, auth, configure_auth};
+use crate::{Access, Function, ROUTES, auth, configure_auth, configure_cors};
 use settings::SettingError;
 
 /// Limits how long a response waits for a secret that is being read again. A read takes 20 to
@@ -51,6 +51,7 @@ pub async fn run<A: Application>() -> ExitCode {
     } else {
         Ok(())
     };
+    let configured = configured.and_then(|()| configure_cors());
     let application = match configured.and_then(|()| A::from_env()) {
         Ok(application) => application,
         Err(error) => return report_error(&error),

@@ -7,12 +7,14 @@
 //! Authentication is in `auth`, scopes are in [`Access`], and the check that a customer owns the
 //! order is [`ApiRequest::require_order_access`].
 
+mod accept;
 mod access;
 mod auth;
 mod base_path;
 mod body;
 mod caller;
 mod conditional;
+mod cors;
 mod idempotency;
 mod lambda;
 mod long_poll;
@@ -27,6 +29,7 @@ mod rate_limit;
 mod request;
 mod request_id;
 mod response;
+mod response_headers;
 mod route;
 mod serve;
 mod trace;
@@ -38,6 +41,7 @@ pub use auth::{
 pub use body::{MAX_BODY_BYTES, MAX_WEBHOOK_BYTES};
 pub use caller::Caller;
 pub use conditional::{ETag, IfNoneMatch};
+pub use cors::configure_cors;
 pub use idempotency::{IdempotencyKey, MAX_LENGTH as MAX_IDEMPOTENCY_KEY_LENGTH};
 pub use lambda::{Application, run};
 pub use long_poll::LongPoll;

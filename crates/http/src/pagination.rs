@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, Utc};
 use data_encoding::BASE64URL_NOPAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use contract::OrderSort;
 use domain::OrderId;
 
 /// The last order of a page; the next page begins after it. Its text is opaque to callers.
@@ -11,36 +12,48 @@ use domain::OrderId;
 /// # Examples
 ///
 /// ```
+/// use contract::OrderSort;
 /// use orderflow_http::PageCursor;
 ///
 /// let cursor = PageCursor {
-///     created_at: "2026-11-21T09:08:07Z".parse().unwrap(),
+///     sort: OrderSort::NewestFirst,
+///     time: "2026-11-21T09:08:07Z".parse().unwrap(),
 ///     id: domain::OrderId::parse("ORD-1").unwrap(),
 /// };
 /// assert_eq!(PageCursor::decode(&cursor.encode()), Some(cursor));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageCursor {
-    pub created_at: DateTime<Utc>,
+    /// The sort order of the list, which the next page must have too.
+    pub sort: OrderSort,
+    /// The time by which the list is sorted.
+    pub time: DateTime<Utc>,
     pub id: OrderId,
 }
 
 impl PageCursor {
     /// Returns the cursor as text for a query parameter.
     pub fn encode(&self) -> String {
-        let text = format!("{}|{}", self.created_at.timestamp_micros(), self.id);
+        let text = format!("{}|{}|{}", self.sort, self.time.timestamp_micros(), self.id);
         BASE64URL_NOPAD.encode(text.as_bytes())
     }
 
-    /// Parses a cursor that [`PageCursor::encode`] made.
+    /// Parses a cursor that [`PageCursor::encode`] made. A cursor of an earlier release has no sort
+    /// order.
     pub fn decode(text: &str) -> Option<Self> {
         let text = String::from_utf8(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?).ok()?;
-        let (micros, id) = text.split_once('|')?;
-        let created_at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+        let parts: Vec<_> = text.split('|').collect();
+        let (sort, micros, id) = match parts[..] {
+            [micros, id] => (OrderSort::default(), micros, id),
+            [sort, micros, id] => (OrderSort::parse(sort)?, micros, id),
+            _ => return None,
+        };
+        let time = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
         // PostgreSQL does not accept every year that chrono accepts.
-        let is_valid = (1970..10_000).contains(&created_at.year());
+        let is_valid = (1970..10_000).contains(&time.year());
         is_valid.then_some(Self {
-            created_at,
+            sort,
+            time,
             id: OrderId::parse(id).ok()?,
         })
     }
@@ -76,15 +89,29 @@ mod tests {
 
     #[test]
     fn cursor_decodes_to_itself() {
-        let page = PageCursor {
-            created_at: "2026-11-21T09:08:07.123456Z".parse().unwrap(),
-            id: OrderId::parse("ORD-1").unwrap(),
-        };
-        assert_eq!(PageCursor::decode(&page.encode()), Some(page));
+        for sort in OrderSort::ALL {
+            let page = PageCursor {
+                sort: *sort,
+                time: "2026-11-21T09:08:07.123456Z".parse().unwrap(),
+                id: OrderId::parse("ORD-1").unwrap(),
+            };
+            assert_eq!(PageCursor::decode(&page.encode()), Some(page));
+        }
         let far = BASE64URL_NOPAD.encode(b"9000000000000000000|ORD-1");
-        for bad in ["", "x", "MTIz", "fA", "MXw", &far] {
+        let unknown = BASE64URL_NOPAD.encode(b"total|1|ORD-1");
+        for bad in ["", "x", "MTIz", "fA", "MXw", &far, &unknown] {
             assert_eq!(PageCursor::decode(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn cursor_of_an_earlier_release_continues() {
+        let earlier = BASE64URL_NOPAD.encode(b"1000000|ORD-1");
+        let page = PageCursor::decode(&earlier).unwrap();
+        assert_eq!(
+            (page.sort, page.time.timestamp()),
+            (OrderSort::NewestFirst, 1)
+        );
     }
 
     #[test]

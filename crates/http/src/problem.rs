@@ -232,6 +232,14 @@ impl Problem {
         }
     }
 
+    /// Returns the problem of a query whose parameters are valid, but select too much.
+    pub fn invalid_list(name: &str, detail: &str) -> Self {
+        Self::invalid_query(vec![FieldError {
+            pointer: format!("/{name}"),
+            detail: detail.to_owned(),
+        }])
+    }
+
     /// Returns the problem of an order without a result; `waited` is the caller's preferred wait.
     pub fn order_running(order_status: OrderStatus, waited: Option<Wait>) -> Self {
         let detail = format!(

@@ -57,6 +57,32 @@ impl<'a> QueryParameters<'a> {
         value
     }
 
+    /// Returns each value of a parameter that can be repeated and whose values can be separated by
+    /// commas. Equal values count once.
+    pub fn parse_list<T: PartialEq>(
+        &mut self,
+        name: &'static str,
+        must: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        self.allowed.push(name);
+        self.sent.remove(name);
+        let mut values = Vec::new();
+        for text in self.request.query_values(name) {
+            for text in text.split(',') {
+                match parse(text) {
+                    Some(value) if values.contains(&value) => {}
+                    Some(value) => values.push(value),
+                    None => {
+                        self.reject(name, must);
+                        return Vec::new();
+                    }
+                }
+            }
+        }
+        values
+    }
+
     /// Records an invalid parameter.
     pub fn reject(&mut self, name: &str, detail: &str) {
         self.errors.push(FieldError {
@@ -67,10 +93,14 @@ impl<'a> QueryParameters<'a> {
 
     /// Returns `limit`: 1 to 200, or 50 if it is absent.
     pub fn parse_limit(&mut self) -> u32 {
-        let must = format!("must be a whole number from 1 to {MAX_LIMIT}");
-        let within = |limit: &u32| (1..=MAX_LIMIT).contains(limit);
+        self.parse_limit_up_to(MAX_LIMIT).unwrap_or(DEFAULT_LIMIT)
+    }
+
+    /// Returns `limit`, at most `most`, if it is present.
+    pub fn parse_limit_up_to(&mut self, most: u32) -> Option<u32> {
+        let must = format!("must be a whole number from 1 to {most}");
+        let within = |limit: &u32| (1..=most).contains(limit);
         self.parse("limit", &must, |text| text.parse().ok().filter(within))
-            .unwrap_or(DEFAULT_LIMIT)
     }
 
     /// Rejects the request if a parameter was invalid or unknown.

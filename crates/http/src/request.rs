@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
 
-use crate::{Caller, IdempotencyKey, IfNoneMatch, Operation, Problem, Route, Scope, Wait, body};
+use crate::{
+    Caller, IdempotencyKey, IfNoneMatch, Operation, Problem, Route, Scope, Wait, accept, body,
+};
 use contract::Request as OrderRequest;
 use domain::{CustomerId, OrderId};
 
@@ -80,6 +82,16 @@ impl ApiRequest {
     /// Returns the first value of a query parameter.
     pub fn query_parameter(&self, name: &str) -> Option<&str> {
         self.query.first(name)
+    }
+
+    /// Returns every value of a query parameter.
+    pub fn query_values(&self, name: &str) -> Vec<&str> {
+        self.query.all(name).unwrap_or_default()
+    }
+
+    /// Returns whether the caller prefers CSV to JSON (`Accept`, RFC 9110, 12.5.1).
+    pub fn prefers_csv(&self) -> bool {
+        accept::prefers_csv(&self.headers)
     }
 
     /// Returns the number of values of each query parameter.

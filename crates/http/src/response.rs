@@ -63,6 +63,20 @@ impl ApiResponse {
         }
     }
 
+    /// Returns 200 with a table as CSV (RFC 4180), which a browser stores as `file_name`.
+    pub fn csv(file_name: &str, table: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type: "text/csv; charset=utf-8; header=present",
+            headers: Vec::new(),
+            body: Some(table),
+        }
+        .with_header(
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{file_name}\""),
+        )
+    }
+
     /// Returns 308: the same request belongs to another path, which has no base path here.
     pub(crate) fn moved(location: String) -> Self {
         Self {
@@ -126,6 +140,13 @@ impl ApiResponse {
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// Adds several headers.
+    #[must_use]
+    pub(crate) fn with_headers(mut self, headers: Vec<(HeaderName, String)>) -> Self {
+        self.headers.extend(headers);
         self
     }
 

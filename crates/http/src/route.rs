@@ -65,6 +65,8 @@ pub enum EventsOperation {
     AuditLog,
     /// Lists money that a person must act on.
     Attention,
+    /// Reports numbers of orders and the time of their steps.
+    Stats,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,6 +216,7 @@ pub static ROUTES: &[Route] = &[
         "/payments/attention",
         EventsOperation::Attention,
     ),
+    events(Method::GET, "/stats", EventsOperation::Stats),
     web(Method::GET, "/", WebOperation::Console),
     web(Method::GET, "/console/{path+}", WebOperation::ConsoleFile),
     web(Method::GET, "/openapi.json", WebOperation::OpenApi),

@@ -11,7 +11,7 @@ use std::{
 use futures::FutureExt;
 use lambda_http::{
     Body, Request, RequestExt, Response,
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{HeaderName, HeaderValue, Method},
     request::RequestContext,
 };
 use tracing::Span;
@@ -20,9 +20,7 @@ use crate::{
     Access, ApiRequest, ApiResponse, Caller, Function, Problem, ProblemCode, Route, RouteError,
     auth::{self, Auth},
     base_path::RequestPath,
-    find_route, rate_limit, request_id,
-    response::PRIVATE,
-    route, trace,
+    cors, find_route, rate_limit, request_id, response_headers, route, trace,
 };
 use telemetry::{Steps, metrics};
 
@@ -56,9 +54,9 @@ where
     let path = RequestPath::from_request(&request);
     let query = request.uri().query().map(str::to_owned);
     let found = find_route(&method, path.path());
-    let is_public = found
-        .as_ref()
-        .is_ok_and(|(route, _)| route.operation.access() == Access::Public);
+    let operation = found.as_ref().ok().map(|(route, _)| route.operation);
+    let origins = cors::configured_origins();
+    let origin = origins.find(request.headers());
     let route = found.as_ref().map_or("-", |(route, _)| route.pattern);
     let caller_request_id = request_id::caller_request_id(request.headers())
         .filter(|id| *id != request_id)
@@ -110,7 +108,11 @@ where
             Steps::default(),
         ),
         Err(RouteError::WrongMethod { allow }) => {
-            (Err(Problem::method_not_allowed(allow)), Steps::default())
+            let preflight = origins.preflight(&method, request.headers(), &allow);
+            let result = preflight
+                .map(|headers| ApiResponse::no_content().with_headers(headers))
+                .ok_or_else(|| Problem::method_not_allowed(allow));
+            (result, Steps::default())
         }
     };
     let duration = started.elapsed();
@@ -127,6 +129,7 @@ where
         duration,
     }
     .log(&result);
+    let is_problem = result.is_err();
     let mut response = result.map_or_else(
         |problem| problem.into_response(&path.full_path()),
         |response| response.into_response(path.base_path()),
@@ -134,20 +137,16 @@ where
     if method == Method::HEAD {
         *response.body_mut() = Body::Empty;
     }
-    // A shared cache does not know that a response depends on `X-Api-Key`.
-    if !is_public {
-        let private = HeaderValue::from_static(PRIVATE);
-        response
-            .headers_mut()
-            .entry(header::CACHE_CONTROL)
-            .or_insert(private);
-    }
+    let headers = response.headers_mut();
+    response_headers::add_security_headers(headers);
+    response_headers::add_caching_headers(headers, operation, is_problem, origins.is_enabled());
+    origins.apply(origin, headers);
     for (name, value) in [
         (request_id::HEADER, request_id),
         (SERVER_TIMING, steps.to_server_timing(duration)),
     ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(name, value);
+            headers.insert(name, value);
         }
     }
     response
@@ -449,20 +448,43 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn responses_about_orders_are_private() {
-        for (path, expected) in [
-            ("/orders/1", Some("private, no-cache")),
-            ("/orders/panic", Some("private, no-cache")),
-            ("/health", None),
+    async fn headers_follow_the_kind_of_response() {
+        for (path, caching, vary) in [
+            (
+                "/orders/1",
+                "private, no-cache",
+                Some("Authorization, X-Api-Key"),
+            ),
+            (
+                "/orders/panic",
+                "no-store",
+                Some("Authorization, X-Api-Key"),
+            ),
+            ("/orders/1/cancel", "no-store", None),
+            ("/nowhere", "no-store", None),
+            ("/health", "no-store", None),
         ] {
             let event = http_api("$default", path);
             let response = serve_to(Some(&Auth::None), Function::Query, event, echo).await;
-            let header = response.headers().get("cache-control");
+            let header = |name: &str| {
+                let value = response.headers().get(name);
+                value.map(|value| value.to_str().unwrap())
+            };
+            assert_eq!(header("cache-control"), Some(caching), "{path}");
+            assert_eq!(header("vary"), vary, "{path}");
+            assert_eq!(header("x-content-type-options"), Some("nosniff"), "{path}");
+            assert_eq!(header("referrer-policy"), Some("no-referrer"), "{path}");
             assert_eq!(
-                header.map(|value| value.to_str().unwrap()),
-                expected,
+                header("cross-origin-resource-policy"),
+                Some("same-origin"),
                 "{path}"
             );
+            assert_eq!(
+                header("content-security-policy"),
+                Some("default-src 'none'; frame-ancestors 'none'"),
+                "{path}"
+            );
+            assert_eq!(header("access-control-allow-origin"), None, "{path}");
         }
     }
 }

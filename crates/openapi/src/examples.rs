@@ -122,6 +122,30 @@ pub(crate) fn order() -> Value {
         "cancellation_reason": null, "failure": null, "retries": {"dispatch": 1},
         "created_at": CREATED_AT, "updated_at": "2026-11-21T12:00:03Z",
         "seq": 8, "source": "workflow",
+        "amounts": {"items": 99.99, "discounts": 0, "shipping": 0, "tax": 0, "fees": 0, "total": 99.99, "captured": 99.99, "refunded": 0, "due": 0},
+        "shipments": [parcel()],
+        "actions": ["confirm-delivery"],
+    })
+}
+
+/// Returns the parcel of [`order`].
+fn parcel() -> Value {
+    let mut parcel = shipment();
+    if let Some(fields) = parcel.as_object_mut() {
+        fields.remove("estimated_delivery");
+    }
+    parcel
+}
+
+pub(crate) fn stats() -> Value {
+    json!({
+        "from": "2026-11-21T00:00:00Z", "to": "2026-11-22T00:00:00Z",
+        "statuses": [{"status": "delivered", "orders": 41}, {"status": "failed", "orders": 1}],
+        "hours": [{"hour": "2026-11-21T12:00:00Z", "orders": 42}],
+        "steps": [{"step": "pay", "orders": 41, "p50_seconds": 0.412, "p95_seconds": 1.93}],
+        "failures": [{"code": "payment_declined", "orders": 1}],
+        "in_review": 2, "held": 0, "stalled": 0,
+        "money": [{"currency": "USD", "due": 25, "unmatched": 0}],
     })
 }
 
@@ -229,6 +253,7 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
         "Hold" => json!({"reason": "the customer asked to wait", "since": CREATED_AT}),
         "AttentionEntry" => attention_entry(),
         "Amount" => order["total_amount"].clone(),
+        "Amounts" => order["amounts"].clone(),
         "Currency" => order["currency"].clone(),
         "Customer" => order["customer"].clone(),
         "DeliveryPolicy" => policy()["delivery"].clone(),
@@ -238,9 +263,12 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
         "Event" => event::example(AuditEventType::OrderValidated, 2),
         "EventList" => audit_log(),
         "Failure" => event::example(AuditEventType::OrderFailed, 4)["payload"].clone(),
+        "FailureCount" => stats()["failures"][0].clone(),
         "FieldError" => field_error(),
         "Health" => healthy(),
+        "HourCount" => stats()["hours"][0].clone(),
         "Line" => order["items"][0].clone(),
+        "MoneyDue" => stats()["money"][0].clone(),
         "Order" => order,
         "OrderId" => json!(ORDER_ID),
         "OrderList" => order_list(),
@@ -251,9 +279,13 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
         "Problem" => problem(),
         "Result" => result(),
         "ReviewPolicy" => policy()["review"].clone(),
+        "Shipment" => parcel(),
         "ShipmentInfo" => shipment(),
         "Sku" => order["items"][0]["sku"].clone(),
         "StartedOrder" => started_order(),
+        "Stats" => stats(),
+        "StatusCount" => stats()["statuses"][0].clone(),
+        "StepTime" => stats()["steps"][0].clone(),
         "TransactionId" => order["payment_info"]["transaction_id"].clone(),
         "WaitingFor" => serde_json::json!({"reason": "payment", "until": "2026-11-22T09:30:00Z"}),
         "Undecided" => undecided(),

@@ -9,11 +9,11 @@ use crate::{
     },
     examples, parameters, problems,
     requests::Body,
-    response::{json_content, response, text_content},
+    response::{json_content, response, text_content, with_table},
     security, signals,
     types::SchemaRegistry,
 };
-use contract::{EstimatedDeliveryView, OrderView, ResultView, StatusView};
+use contract::{EstimatedDeliveryView, OrderView, ResultView, Stats, StatusView};
 use events::{AuditLog, OrderList, WorkList};
 use orderflow_http::{
     Access, EventsOperation, Operation, ProblemCode, QueryOperation, Route, SignalOperation,
@@ -124,6 +124,7 @@ fn operation_id(route: &Route) -> Option<&'static str> {
         Operation::Events(EventsOperation::Orders) => "listOrders",
         Operation::Events(EventsOperation::AuditLog) => "listAuditEvents",
         Operation::Events(EventsOperation::Attention) => "listAttention",
+        Operation::Events(EventsOperation::Stats) => "getStats",
         Operation::Webhook => "receivePaymentWebhook",
         Operation::Web(_) => return None,
     })
@@ -317,8 +318,9 @@ fn describe_list(operation: EventsOperation, types: &mut SchemaRegistry) -> Desc
         EventsOperation::Orders => Description {
             tag: ORDERS,
             summary: "List orders",
-            details: "Returns orders from the database, newest first. \
-                The `Link` header has the URL of the next page.",
+            details: "Returns orders from the database, newest first unless `sort` names another order. \
+                The `Link` header has the URL of the next page. \
+                With `Accept: text/csv`, the page is a table with up to 5,000 orders.",
             parameters: parameters::order_filters(),
             body: None,
             responses: vec![(
@@ -326,12 +328,16 @@ fn describe_list(operation: EventsOperation, types: &mut SchemaRegistry) -> Desc
                 response(
                     "A page of orders.",
                     &[("link", "Link")],
-                    json_content(&types.schema_of::<OrderList>(), &examples::order_list()),
+                    with_table(json_content(
+                        &types.schema_of::<OrderList>(),
+                        &examples::order_list(),
+                    )),
                 ),
             )],
             problems: problem_kinds(&[&LIST_PROBLEMS]),
         },
         EventsOperation::Attention => describe_attention(types),
+        EventsOperation::Stats => describe_stats(types),
         EventsOperation::AuditLog => {
             let headers = [&[("link", "Link")], &READ_HEADERS[..]].concat();
             let content = json_content(&types.schema_of::<AuditLog>(), &examples::audit_log());
@@ -367,6 +373,26 @@ fn describe_attention(types: &mut SchemaRegistry) -> Description {
                 "The oldest entries of the work list.",
                 &[],
                 json_content(&types.schema_of::<WorkList>(), &examples::work_list()),
+            ),
+        )],
+        problems: problem_kinds(&[&LIST_PROBLEMS]),
+    }
+}
+
+fn describe_stats(types: &mut SchemaRegistry) -> Description {
+    Description {
+        tag: ORDERS,
+        summary: "Get statistics of orders",
+        details: "Returns numbers of the orders that were created in the range, the time of their steps, \
+            and the work that waits now. The range has at most 31 days.",
+        parameters: parameters::stats_range(),
+        body: None,
+        responses: vec![(
+            200,
+            response(
+                "The statistics.",
+                &[],
+                json_content(&types.schema_of::<Stats>(), &examples::stats()),
             ),
         )],
         problems: problem_kinds(&[&LIST_PROBLEMS]),

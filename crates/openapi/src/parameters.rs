@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use contract::{Source, id_schema};
+use contract::{OrderAttention, OrderSort, Source, id_schema};
 use domain::{Concern, CustomerId, OrderId, OrderStatus};
 use orderflow_http::{DEFAULT_LIMIT, MAX_IDEMPOTENCY_KEY_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS};
 
@@ -90,16 +90,14 @@ fn database() -> Value {
 
 /// Returns the parameters of the list of orders.
 pub(crate) fn order_filters() -> Vec<Value> {
-    let statuses: Vec<_> = OrderStatus::ALL
-        .iter()
-        .map(|status| status.as_str())
-        .collect();
-    let time = json!({"type": "string", "format": "date-time"});
+    let statuses = json!({"type": "array", "items": {"enum": names(OrderStatus::ALL)}, "minItems": 1, "uniqueItems": true});
+    let text = json!({"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"});
+    let email = json!({"type": "string", "maxLength": 254, "pattern": "^[!-~]*@[!-~]*$"});
     vec![
         query(
             "status",
-            "Return only orders with this status.",
-            &json!({"enum": statuses}),
+            "Return only orders with one of these statuses. Repeat the parameter, or separate the values by commas.",
+            &statuses,
         ),
         query(
             "customer_id",
@@ -107,23 +105,74 @@ pub(crate) fn order_filters() -> Vec<Value> {
             &id_schema::<CustomerId>(),
         ),
         query(
-            "created_after",
-            "Return only orders created after this time.",
-            &time,
+            "email",
+            "Return only orders of this e-mail address. Upper and lower case are equal.",
+            &email,
         ),
         query(
+            "q",
+            "Return only orders with this text. Each word must begin the id, the e-mail address or a word of the name, \
+             or the text must begin a transaction id or a tracking number. Upper and lower case are equal.",
+            &text,
+        ),
+        query(
+            "attention",
+            "Return only orders that need a person for this reason.",
+            &json!({"enum": names(OrderAttention::ALL)}),
+        ),
+        time(
+            "created_after",
+            "Return only orders created after this time.",
+        ),
+        time(
             "created_before",
             "Return only orders created before this time.",
-            &time,
+        ),
+        time(
+            "updated_after",
+            "Return only orders changed after this time.",
+        ),
+        time(
+            "updated_before",
+            "Return only orders whose last change was before this time.",
+        ),
+        query(
+            "sort",
+            "The sequence of the orders; `-` sorts in descending order.",
+            &json!({"enum": names(OrderSort::ALL), "default": OrderSort::default().as_str()}),
         ),
         shared("Limit"),
         database(),
         query(
             "cursor",
-            "The opaque cursor from the `Link` header of the previous page.",
+            "The opaque cursor from the `Link` header of the previous page, which has the same `sort`.",
             &json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}),
         ),
     ]
+}
+
+/// Returns the parameters of the statistics.
+pub(crate) fn stats_range() -> Vec<Value> {
+    vec![
+        time(
+            "from",
+            "The beginning of the range. The default is 24 hours before `to`.",
+        ),
+        time(
+            "to",
+            "The end of the range, which is not part of it. The default is now.",
+        ),
+    ]
+}
+
+/// Returns a parameter that is a time, or a date that means midnight UTC.
+fn time(name: &str, description: &str) -> Value {
+    let formats = ["date-time", "date"].map(|format| json!({"type": "string", "format": format}));
+    query(name, description, &json!({"anyOf": formats}))
+}
+
+fn names<T: ToString>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
 }
 
 /// Returns the parameters of the work list.

@@ -110,6 +110,13 @@ pub(crate) fn json_content(schema: &Value, example: &Value) -> Option<Value> {
     Some(json!({"application/json": {"schema": schema, "example": example}}))
 }
 
+/// Adds a table in CSV to the media types of a response.
+pub(crate) fn with_table(content: Option<Value>) -> Option<Value> {
+    let mut content = content?;
+    content["text/csv"] = json!({"schema": {"type": "string"}});
+    Some(content)
+}
+
 /// Returns plain-text content of these media types.
 pub(crate) fn text_content(types: &[&str]) -> Option<Value> {
     let content = |kind: &&str| ((*kind).to_owned(), json!({"schema": {"type": "string"}}));

@@ -10,8 +10,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use contract::{
-    AdjustmentView, AttentionEntry, ChargesView, EstimateBasis, EstimatedDeliveryView, FieldError,
-    LineItemView, OrderDetails, OrderView, ResultView, Source, StatusView,
+    AdjustmentView, Amounts, AttentionEntry, ChargesView, EstimateBasis, EstimatedDeliveryView,
+    FailureCount, FieldError, HourCount, LineItemView, MoneyDue, OrderAction, OrderDetails,
+    OrderView, ResultView, ShipmentView, Source, Stats, StatusCount, StatusView, StepTime,
 };
 use domain::{
     Address, AuditEvent, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency,
@@ -89,6 +90,7 @@ plain_types! {
     bool => {"type": "boolean"},
     u16 => {"type": "integer", "minimum": 0},
     u32 => {"type": "integer", "minimum": 0},
+    f64 => {"type": "number"},
     str => {"type": "string"},
     String => {"type": "string"},
     DateTime<Utc> => {"type": "string", "format": "date-time"},
@@ -238,6 +240,8 @@ enums! {
     WaitReason,
     /// A provider's warning about a payment.
     PaymentWarning,
+    /// A request to an order, by the last segment of its path below `signals/`.
+    OrderAction,
 }
 
 /// Lists the fields of a type. `field [when_set]: Type` is omitted when it has no value, the fields of
@@ -389,6 +393,10 @@ response_types! {
         reason: WaitReason,
         /// The end of the wait. `null`: only a decision ends it.
         until: Option<DateTime<Utc>>,
+        /// The time of the next attempt of a call that failed.
+        next_attempt_at [when_set]: Option<DateTime<Utc>>,
+        /// The reason why the last attempt failed.
+        last_error [when_set]: Option<String>,
     }
 
     /// An operator's hold.
@@ -438,6 +446,90 @@ response_types! {
         /// The `seq` of the last audit event that this state includes.
         seq: u32,
         source: Source,
+        /// Absent until the order is validated.
+        amounts [when_set]: Option<Amounts>,
+        shipments: Vec<ShipmentView>,
+        /// The requests that the order accepts now.
+        actions: Vec<OrderAction>,
+    }
+
+    /// The amounts of an order, in its currency.
+    Amounts as "Amounts" {
+        /// The sum of the line items.
+        items: Decimal,
+        /// The discounts of the line items and of the order.
+        discounts: Decimal,
+        shipping: Decimal,
+        /// The tax, which the total contains in any case.
+        tax: Decimal,
+        fees: Decimal,
+        total: Decimal,
+        /// The money of all transactions that pay or paid the order.
+        captured: Decimal,
+        refunded: Decimal,
+        /// The money that must still be paid back.
+        due: Decimal,
+    }
+
+    /// A parcel of an order.
+    ShipmentView as "Shipment" {
+        tracking_number: String,
+        provider: String,
+        shipped_at: Option<DateTime<Utc>>,
+        delivered_at: Option<DateTime<Utc>>,
+    }
+
+    /// The statistics of a range of time, and the work that waits now.
+    Stats as "Stats" {
+        from: DateTime<Utc>,
+        /// The end of the range, which is not part of it.
+        to: DateTime<Utc>,
+        /// The orders with each status, without statuses that no order has.
+        statuses: Vec<StatusCount>,
+        /// The orders of each hour, without hours that have no order.
+        hours: Vec<HourCount>,
+        /// The time of each step of the newest 10,000 orders.
+        steps: Vec<StepTime>,
+        failures: Vec<FailureCount>,
+        /// The open orders that wait for a review now.
+        in_review: u32,
+        /// The open orders that are held now.
+        held: u32,
+        /// The open orders that make no progress now, without a wait that explains it.
+        stalled: u32,
+        /// The money that must be paid back or assigned now.
+        money: Vec<MoneyDue>,
+    }
+
+    /// The number of orders with a status.
+    StatusCount as "StatusCount" { status: OrderStatus, orders: u32 }
+
+    /// The number of orders of one hour.
+    HourCount as "HourCount" {
+        /// The beginning of the hour.
+        hour: DateTime<Utc>,
+        orders: u32,
+    }
+
+    /// The time that a step took.
+    StepTime as "StepTime" {
+        step: Step,
+        /// The number of orders that completed the step.
+        orders: u32,
+        p50_seconds: f64,
+        p95_seconds: f64,
+    }
+
+    /// The number of failed orders with a code.
+    FailureCount as "FailureCount" { code: String, orders: u32 }
+
+    /// The money of one currency that waits for an operator or a provider.
+    MoneyDue as "MoneyDue" {
+        currency: Currency,
+        /// The money that must be paid back.
+        due: Decimal,
+        /// The money that belongs to no order.
+        unmatched: Decimal,
     }
 
     /// The status of an order.

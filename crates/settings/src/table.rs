@@ -48,6 +48,8 @@ const WORKER: &[Program] = &[Worker];
 const MIGRATE: &[Program] = &[Migrate];
 const ORDERS: &[Program] = &[Start, Gateway];
 const GATEWAY: &[Program] = &[Gateway];
+/// Programs that find late orders.
+const LATE_ORDERS: &[Program] = &[Worker, Events, Gateway];
 const WEBHOOKS: &[Program] = &[Webhook, Gateway];
 /// `orderflow webhook send` signs with the secrets of the API.
 const WEBHOOK_SECRETS: &[Program] = &[Webhook, Gateway, CommandLine];
@@ -136,7 +138,7 @@ settings! {
             .default("0").local("1000000");
         PAYMENT_CALLS("Concurrent calls of a worker to one payment provider.", Text("a whole number from 1"), WORKER)
             .default("50");
-        ORDERS_LATE_AFTER("Time without progress after which an order is late, unless a wait explains it.", PositiveDuration, WORKER)
+        ORDERS_LATE_AFTER("Time without progress after which an order is late, unless a wait explains it.", PositiveDuration, LATE_ORDERS)
             .default("15m");
         PAYMENT_ATTENTION_AFTER("Age from which an entry of the money work list is logged and counted.", PositiveDuration, WORKER)
             .default("1h");
@@ -158,6 +160,8 @@ settings! {
             .default("127.0.0.1:8000");
         ORDERFLOW_METRICS_ADDRESS("Address of the local gateway's `/metrics`.", Text("HOST:PORT"), GATEWAY)
             .default_note("none; port 9464 or a free one in the local stack");
+        CORS_ORIGINS("Origins of web pages that may call the API.", Text("https://HOST, several separated by commas"), API)
+            .default_note("none");
         RATE_LIMIT("Calls of each client; in AWS the template limits the stage.", Text("off, or RATE/UNIT or RATE/UNIT:BURST with unit s, m or h"), GATEWAY)
             .default("off");
     }

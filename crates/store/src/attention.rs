@@ -57,6 +57,14 @@ pub(crate) async fn find_orders(
     Ok(found)
 }
 
+/// Returns the orders that have an entry of the work list, at most `limit`.
+#[tracing::instrument(name = "store.attention.list_order_ids", skip_all)]
+pub(crate) async fn list_order_ids(pool: &PgPool, limit: u32) -> Result<Vec<String>, Error> {
+    let entries = read(pool, None, &AttentionFilter::default(), limit).await?;
+    let ids = entries.into_iter().filter_map(|entry| entry.order_id);
+    Ok(ids.collect::<BTreeSet<_>>().into_iter().collect())
+}
+
 /// Reads one entry of the work list; `None` if there is none with this id, or if it has closed.
 #[tracing::instrument(name = "store.attention.find", skip_all)]
 pub async fn find(pool: &PgPool, id: &str) -> Result<Option<AttentionEntry>, Error> {
@@ -192,7 +200,9 @@ async fn read(
                     select sum(paying.allocated) from payments as paying
                     where paying.order_id = orders.id and paying.currency = orders.currency), 0) as is_unpaid
             ) as money
-            where coalesce(detail, '') not like $4 || '%' and case event_json ->> 'kind'
+            -- The condition of the index webhook_deliveries_unsettled.
+            where event_json ->> 'kind' in ('unconfirmed', 'completed_unpaid', 'unreadable')
+                and coalesce(detail, '') not like $4 || '%' and case event_json ->> 'kind'
                 when 'unconfirmed' then
                     -- The customer of an order that has ended without its goods may have paid.
                     money.is_unpaid and orders.state in ('pending', 'cancelled', 'failed') and not exists (

@@ -30,6 +30,7 @@ mod schema_update;
 pub mod shipments;
 pub mod simulator;
 pub mod stalled_orders;
+pub mod stats;
 pub mod transactions;
 pub mod verify;
 pub mod webhook_events;

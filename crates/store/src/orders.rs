@@ -1,13 +1,19 @@
 //! The views of orders that readers get. [`crate::order_write`] writes the rows.
 
+mod list;
+
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt};
-use contract::{OrderDetails, OrderView, Source, order_workflow_id};
-use domain::{Address, Currency, Customer, Money, OrderId, OrderStatus};
+use contract::{Amounts, MovedMoney, OrderDetails, OrderView, Source, order_workflow_id};
+use domain::{Address, Currency, Customer, Money, OrderId};
+
+pub use list::{
+    Cursor, ListFilter, ListedOrder, MAX_MATCHES, Matches, explain, find_matches, list, visit,
+};
 
 /// Reads an order; `None` when it does not exist.
 #[tracing::instrument(name = "store.orders.view", skip_all)]
@@ -15,9 +21,15 @@ pub async fn read_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<Orde
     let row = sqlx::query_as!(
         Row,
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
-             currency, total_amount, details_json, hold_json, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
-             retries_json, review, waiting_json, last_seq, created_at, updated_at
-         from orders where id = $1",
+             orders.currency, total_amount, details_json, hold_json, payment_json, shipment_json, estimated_delivery, cancellation_reason,
+             failure_json, retries_json, review, waiting_json, last_seq, orders.created_at, orders.updated_at,
+             ledger.captured, ledger.refunded, ledger.due
+         from orders
+         left join lateral (
+             select sum(captured)::bigint as captured, sum(refunded)::bigint as refunded, sum(due)::bigint as due
+             from payments where order_id = orders.id and payments.currency = orders.currency
+         ) as ledger on true
+         where id = $1",
         order_id.as_str()
     )
     .fetch_optional(pool)
@@ -39,56 +51,7 @@ pub async fn read_last_seq(pool: &PgPool, order_id: &OrderId) -> Result<Option<u
     Ok(seq.map(|seq| u32::try_from(seq).unwrap_or_default()))
 }
 
-/// The last order of a page. The next page begins after it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    pub created_at: DateTime<Utc>,
-    pub order_id: String,
-}
-
-/// A filter for [`list`], and the size of a page.
-#[derive(Debug, Clone, Default)]
-pub struct ListFilter {
-    pub status: Option<OrderStatus>,
-    pub customer_id: Option<String>,
-    pub created_after: Option<DateTime<Utc>>,
-    pub created_before: Option<DateTime<Utc>>,
-    pub cursor: Option<Cursor>,
-    pub limit: u32,
-}
-
-/// Reads one page of orders, newest first.
-#[tracing::instrument(name = "store.orders.list", skip_all)]
-pub async fn list(pool: &PgPool, filter: &ListFilter) -> Result<Vec<OrderView>, Error> {
-    let (before, before_id) = filter
-        .cursor
-        .as_ref()
-        .map(|cursor| (cursor.created_at, cursor.order_id.clone()))
-        .unzip();
-    let rows = sqlx::query_as!(
-        Row,
-        "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
-             currency, total_amount, details_json, hold_json, payment_json, shipment_json, estimated_delivery, cancellation_reason, failure_json,
-             retries_json, review, waiting_json, last_seq, created_at, updated_at
-         from orders
-         where ($1::text is null or state = $1) and ($2::text is null or customer_id = $2)
-             and ($3::timestamptz is null or created_at > $3) and ($4::timestamptz is null or created_at < $4)
-             and ($5::timestamptz is null or (created_at, id) < ($5, $6::text))
-         order by created_at desc, id desc limit $7",
-        filter.status.map(OrderStatus::as_str),
-        filter.customer_id,
-        filter.created_after,
-        filter.created_before,
-        before,
-        before_id,
-        i64::from(filter.limit),
-    )
-    .fetch_all(pool)
-    .await
-    .for_operation("list orders")?;
-    rows.into_iter().map(Row::view).collect()
-}
-
+#[derive(sqlx::FromRow)]
 struct Row {
     id: String,
     state: String,
@@ -113,15 +76,29 @@ struct Row {
     last_seq: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    captured: Option<i64>,
+    refunded: Option<i64>,
+    due: Option<i64>,
 }
 
 impl Row {
+    /// Returns the money of the transactions of an order that has ended. The row of an open order
+    /// has the amounts that belong to its other columns.
+    fn money_after_end(&self) -> Option<MovedMoney> {
+        (!self.is_running).then(|| MovedMoney {
+            captured: self.captured.unwrap_or_default(),
+            refunded: self.refunded.unwrap_or_default(),
+            due: self.due.unwrap_or_default(),
+        })
+    }
+
     fn view(self) -> Result<OrderView, Error> {
         let key = self.id.clone();
         let column = |column| Column {
             key: key.clone(),
             column,
         };
+        let money = self.money_after_end();
         let order_id: OrderId = column("id").parse(Value::String(self.id))?;
         let currency: Option<Currency> = column("currency").parse(self.currency.into())?;
         let total = self
@@ -132,7 +109,10 @@ impl Row {
         let address: Option<Address> = column("address_json").parse(self.address_json.into())?;
         let details: Option<OrderDetails> =
             column("details_json").parse(self.details_json.into())?;
-        Ok(OrderView {
+        let amounts = money
+            .zip(total)
+            .map(|(money, total)| Amounts::from_ledger(total.decimal(), total.currency(), money));
+        let view = OrderView {
             workflow_id: order_workflow_id(&order_id),
             order_id,
             customer_id: self.customer_id,
@@ -158,7 +138,11 @@ impl Row {
             updated_at: self.updated_at,
             seq: u32::try_from(self.last_seq).unwrap_or_default(),
             source: Source::Database,
-        })
+            amounts,
+            shipments: Vec::new(),
+            actions: Vec::new(),
+        };
+        Ok(view.with_derived_fields())
     }
 }
 

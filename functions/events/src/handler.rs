@@ -2,7 +2,7 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{app::App, attention, audit_log, orders};
+use crate::{app::App, attention, audit_log, orders, stats};
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, EventsOperation, Function, Operation, Problem, serve,
@@ -50,5 +50,6 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
         EventsOperation::Orders => orders::list_orders(app, request).await,
         EventsOperation::AuditLog => audit_log::list_audit_events(app, request).await,
         EventsOperation::Attention => attention::list_attention(app, request).await,
+        EventsOperation::Stats => stats::read_stats(app, request).await,
     }
 }

@@ -1,14 +1,26 @@
-//! `GET /orders`: a paginated list of orders, newest first.
+//! `GET /orders`: a paginated list of orders, as JSON or as CSV.
 
-use chrono::{DateTime, Utc};
+use std::ops::ControlFlow;
+
+use chrono::Utc;
 use lambda_http::http::header;
 use serde::Serialize;
 
-use crate::app::App;
-use contract::OrderView;
-use domain::{CustomerId, OrderStatus, parse_time};
-use orderflow_http::{ApiRequest, ApiResponse, PageCursor, Problem, QueryParameters, next_link};
-use store::orders::{Cursor, ListFilter};
+use crate::{
+    app::App,
+    order_table::{DEFAULT_ROWS, MAX_ROWS, OrderTable},
+    time_filter::{TIME, parse_time_filter},
+};
+use contract::{OrderAttention, OrderSort, OrderView};
+use domain::{CustomerId, OrderStatus};
+use orderflow_http::{
+    ApiRequest, ApiResponse, DEFAULT_LIMIT, MAX_LIMIT, PageCursor, Problem, QueryParameters,
+    next_link,
+};
+use store::orders::{Cursor, ListFilter, ListedOrder, MAX_MATCHES};
+
+/// The longest text of a search, in characters.
+const MAX_SEARCH_LENGTH: usize = 200;
 
 /// The body of `GET /orders`.
 #[derive(Debug, Serialize)]
@@ -17,53 +29,159 @@ pub struct OrderList {
 }
 
 pub(crate) async fn list_orders(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
-    let filter = parse_filter(request)?;
-    // A customer's caller sees no other customer: a list of another customer's orders is empty.
-    let own_id = request.customer().map(CustomerId::as_str);
-    if own_id.is_some() && filter.customer_id.as_deref() != own_id {
-        return ApiResponse::ok(&OrderList { orders: Vec::new() });
+    let filter = parse_filter(app, request)?;
+    let response = if request.prefers_csv() {
+        table_response(app, request, &filter).await
+    } else {
+        json_response(app, request, &filter).await
+    };
+    // A cache must not return one media type to a caller of the other.
+    Ok(response?.with_header(header::VARY, "Accept".to_owned()))
+}
+
+async fn json_response(
+    app: &App,
+    request: &ApiRequest,
+    filter: &ListFilter,
+) -> Result<ApiResponse, Problem> {
+    let (mut orders, now) = (Vec::new(), Utc::now());
+    let next = visit_page(app, request, filter, |order| {
+        orders.push(order.as_of(now));
+        Ok(ControlFlow::Continue(()))
+    })
+    .await?;
+    let response = ApiResponse::ok(&OrderList { orders })?;
+    Ok(with_next_page(response, request, next))
+}
+
+async fn table_response(
+    app: &App,
+    request: &ApiRequest,
+    filter: &ListFilter,
+) -> Result<ApiResponse, Problem> {
+    let (mut table, now) = (OrderTable::new()?, Utc::now());
+    let next = visit_page(app, request, filter, |order| {
+        table.push(&order.as_of(now))?;
+        Ok(if table.is_full() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    })
+    .await?;
+    let response = ApiResponse::csv("orders.csv", table.finish()?);
+    Ok(with_next_page(response, request, next))
+}
+
+/// Passes the orders of the page on to `visit`. Returns the cursor of the next page, if there is
+/// one.
+async fn visit_page(
+    app: &App,
+    request: &ApiRequest,
+    filter: &ListFilter,
+    mut visit: impl FnMut(OrderView) -> Result<ControlFlow<()>, Problem>,
+) -> Result<Option<PageCursor>, Problem> {
+    if !is_visible(request, filter) {
+        return Ok(None);
     }
+    let pool = &app.database.pool().await?;
+    let Some(matches) = store::orders::find_matches(pool, filter).await? else {
+        return Err(too_many_matches(filter));
+    };
     // One more order than requested shows whether a next page exists.
     let more = ListFilter {
         limit: filter.limit + 1,
         ..filter.clone()
     };
-    let mut orders = store::orders::list(&app.database.pool().await?, &more).await?;
-    let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-    let is_last = orders.len() <= limit;
-    orders.truncate(limit);
-    let last = orders.last().filter(|_| !is_last);
-    let next = last.map(|last| PageCursor {
-        created_at: last.created_at,
-        id: last.order_id.clone(),
-    });
-    let now = Utc::now();
-    let response = ApiResponse::ok(&OrderList {
-        orders: orders.into_iter().map(|order| order.as_of(now)).collect(),
-    })?;
-    Ok(match next {
-        Some(next) => response.with_header(header::LINK, next_page_link(request, &filter, &next)),
-        None => response,
+    let (mut count, mut is_last) = (0, true);
+    let mut last = None;
+    let mut failure = None;
+    let mut is_full = false;
+    store::orders::visit(pool, &more, &matches, |ListedOrder { order, time }| {
+        if count == filter.limit || is_full {
+            is_last = false;
+            return ControlFlow::Break(());
+        }
+        count += 1;
+        last = Some(PageCursor {
+            sort: filter.sort,
+            time,
+            id: order.order_id.clone(),
+        });
+        match visit(order) {
+            Ok(flow) => {
+                is_full = flow.is_break();
+                ControlFlow::Continue(())
+            }
+            Err(problem) => {
+                failure = Some(problem);
+                ControlFlow::Break(())
+            }
+        }
+    })
+    .await?;
+    match failure {
+        Some(problem) => Err(problem),
+        None => Ok(last.filter(|_| !is_last)),
+    }
+}
+
+/// Returns whether the caller can see any order of the list. A customer's caller sees no other
+/// customer: a list of another customer's orders is empty. So is the work list, which is for
+/// operators.
+fn is_visible(request: &ApiRequest, filter: &ListFilter) -> bool {
+    request.customer().is_none_or(|own_id| {
+        filter.customer_id.as_deref() == Some(own_id.as_str())
+            && filter.attention != Some(OrderAttention::Money)
     })
 }
 
-fn parse_filter(request: &ApiRequest) -> Result<ListFilter, Problem> {
-    const TIME: &str = "must be a time such as 2026-11-21T00:00:00Z";
+fn too_many_matches(filter: &ListFilter) -> Problem {
+    match filter.search {
+        Some(_) => {
+            let detail = format!("must match at most {MAX_MATCHES} orders; write more of the text");
+            Problem::invalid_list("q", &detail)
+        }
+        None => {
+            let detail = format!(
+                "must select at most {MAX_MATCHES} orders; read the work list of /payments/attention"
+            );
+            Problem::invalid_list("attention", &detail)
+        }
+    }
+}
+
+fn parse_filter(app: &App, request: &ApiRequest) -> Result<ListFilter, Problem> {
     let mut parameters = QueryParameters::new(request);
-    let names: Vec<_> = OrderStatus::ALL
-        .iter()
-        .map(|status| status.as_str())
-        .collect();
-    let status = parameters.parse(
+    let statuses = parameters.parse_list(
         "status",
-        &format!("must be one of {}", names.join(", ")),
+        &format!("must be one or more of {}", names(OrderStatus::ALL)),
         OrderStatus::parse,
     );
     let customer_id = parameters.parse("customer_id", "must be a customer id", |text| {
         CustomerId::parse(text).ok()
     });
-    let created_after = parameters.parse("created_after", TIME, parse_timestamp);
-    let created_before = parameters.parse("created_before", TIME, parse_timestamp);
+    let email = parameters.parse("email", "must be an e-mail address", parse_email);
+    let created_after = parameters.parse("created_after", TIME, parse_time_filter);
+    let created_before = parameters.parse("created_before", TIME, parse_time_filter);
+    let updated_after = parameters.parse("updated_after", TIME, parse_time_filter);
+    let updated_before = parameters.parse("updated_before", TIME, parse_time_filter);
+    let search = parameters.parse(
+        "q",
+        &format!("must be a text of 1 to {MAX_SEARCH_LENGTH} characters"),
+        parse_search,
+    );
+    let attention = parameters.parse(
+        "attention",
+        &format!("must be one of {}", names(OrderAttention::ALL)),
+        OrderAttention::parse,
+    );
+    let sort = parameters.parse(
+        "sort",
+        &format!("must be one of {}", names(OrderSort::ALL)),
+        OrderSort::parse,
+    );
+    let sort = sort.unwrap_or_default();
     let source = "must be database: lists have no other source";
     parameters.parse("source", source, |text| (text == "database").then_some(()));
     let page = parameters.parse(
@@ -71,44 +189,92 @@ fn parse_filter(request: &ApiRequest) -> Result<ListFilter, Problem> {
         "must be the cursor of a previous page's Link header",
         PageCursor::decode,
     );
-    let limit = parameters.parse_limit();
+    if page.as_ref().is_some_and(|page| page.sort != sort) {
+        parameters.reject("cursor", "must be of a list with the same sort");
+    }
+    let limit = if request.prefers_csv() {
+        parameters
+            .parse_limit_up_to(MAX_ROWS)
+            .unwrap_or(DEFAULT_ROWS)
+    } else {
+        parameters
+            .parse_limit_up_to(MAX_LIMIT)
+            .unwrap_or(DEFAULT_LIMIT)
+    };
     parameters.finish()?;
     Ok(ListFilter {
-        status,
+        statuses,
         customer_id: customer_id
             .or_else(|| request.customer().cloned())
             .map(|id| id.to_string()),
+        email,
         created_after,
         created_before,
+        updated_after,
+        updated_before,
+        search,
+        attention,
+        stalled_after: app.stalled_after,
+        sort,
         cursor: page.map(|page| Cursor {
-            created_at: page.created_at,
+            time: page.time,
             order_id: page.id.to_string(),
         }),
         limit,
     })
 }
 
-fn parse_timestamp(text: &str) -> Option<DateTime<Utc>> {
-    // A plus sign that the client did not escape arrives as a space.
-    parse_time(&text.replace(' ', "+"))
+fn names<T: ToString>(values: &[T]) -> String {
+    let names: Vec<_> = values.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
-fn next_page_link(request: &ApiRequest, filter: &ListFilter, next: &PageCursor) -> String {
-    let sent = |name| request.query_parameter(name).map(str::to_owned);
-    let parameters = [
-        ("status", sent("status")),
-        ("customer_id", sent("customer_id")),
-        (
-            "created_after",
-            filter.created_after.map(|time| time.to_rfc3339()),
-        ),
-        (
-            "created_before",
-            filter.created_before.map(|time| time.to_rfc3339()),
-        ),
-        ("limit", sent("limit")),
-        ("source", sent("source")),
-        ("cursor", Some(next.encode())),
+fn parse_email(text: &str) -> Option<String> {
+    let is_address = text.contains('@')
+        && text.len() <= 254
+        && !text.contains(|c: char| c.is_control() || c.is_whitespace());
+    is_address.then(|| text.to_owned())
+}
+
+fn parse_search(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_search = !text.is_empty()
+        && text.chars().count() <= MAX_SEARCH_LENGTH
+        && !text.contains(char::is_control);
+    is_search.then(|| text.to_owned())
+}
+
+/// Adds the link to the next page, which keeps every parameter as the caller sent it. So the API
+/// reads it in the same way.
+fn with_next_page(
+    response: ApiResponse,
+    request: &ApiRequest,
+    next: Option<PageCursor>,
+) -> ApiResponse {
+    const KEPT: [&str; 12] = [
+        "status",
+        "customer_id",
+        "email",
+        "created_after",
+        "created_before",
+        "updated_after",
+        "updated_before",
+        "q",
+        "attention",
+        "sort",
+        "limit",
+        "source",
     ];
-    next_link("/orders", &parameters)
+    let Some(next) = next else {
+        return response;
+    };
+    let mut parameters: Vec<(&str, Option<String>)> = KEPT
+        .into_iter()
+        .flat_map(|name| {
+            let values = request.query_values(name).into_iter();
+            values.map(move |value| (name, Some(value.to_owned())))
+        })
+        .collect();
+    parameters.push(("cursor", Some(next.encode())));
+    response.with_header(header::LINK, next_link("/orders", &parameters))
 }

@@ -540,3 +540,50 @@ async fn check_reports_each_dependency() {
     );
     assert!(message.contains("orderflow up"), "{message}");
 }
+
+#[tokio::test]
+async fn orders_are_found_by_text_and_status() {
+    let harness = Harness::start().await;
+    for id in ["find-1", "find-2"] {
+        harness
+            .run_json(&[
+                "start-order",
+                id,
+                "--payment-id",
+                &format!("pmt-{id}"),
+                "--street",
+                "123 Main St",
+                "--json",
+            ])
+            .await;
+        harness.wait_for_end(id).await;
+    }
+    let found = harness.run_json(&["find", "FIND-1", "--json"]).await;
+    assert_eq!(found[0]["order_id"], "find-1");
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    let filters = [
+        "find",
+        "--status",
+        "delivered,shipped",
+        "--sort",
+        "-updated_at",
+        "--limit",
+        "1",
+        "--json",
+    ];
+    let newest = harness.run_json(&filters).await;
+    assert_eq!(newest[0]["order_id"], "find-2");
+    assert_eq!(newest.as_array().unwrap().len(), 1);
+    let text = Harness::expect_stdout(harness.run_orderflow(&["find", "find"]).await);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[0].starts_with("ORDER"), "{text}");
+    assert!(lines[1].starts_with("find-2 ") && lines[1].contains("delivered"));
+    let none = Harness::expect_stdout(harness.run_orderflow(&["find", "nobody"]).await);
+    assert_eq!(none.trim(), "no orders found");
+    let refused = harness
+        .run_orderflow(&["find", "--created-after", "noon"])
+        .await;
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(message.contains("created_after"), "{message}");
+}

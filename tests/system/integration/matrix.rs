@@ -57,10 +57,23 @@ fn result_code(response: &ApiResponse) -> String {
     }
 }
 
+/// Sends a request and asserts that `actions` listed it if, and only if, it had an effect.
+async fn send_as_listed(harness: &Harness, id: &str, route: &str, body: Value) -> ApiResponse {
+    let listed = harness.get(&format!("/orders/{id}")).await.body["actions"].clone();
+    let response = harness.post(&format!("/orders/{id}/{route}"), body).await;
+    let action = route.strip_prefix("signals/").unwrap_or("confirm-payment");
+    let is_listed = listed
+        .as_array()
+        .is_some_and(|listed| listed.iter().any(|name| name == action));
+    let has_effect = result_code(&response) == "200";
+    assert_eq!(has_effect, is_listed, "{route}: {listed}: {response:?}");
+    response
+}
+
 /// Sends each request to the order and compares the responses.
 async fn expect_results(harness: &Harness, state: &str, id: &str, expected: [&str; 7]) {
     for ((route, _, body), expected) in requests().into_iter().zip(expected) {
-        let response = harness.post(&format!("/orders/{id}/{route}"), body).await;
+        let response = send_as_listed(harness, id, route, body).await;
         assert_eq!(
             result_code(&response),
             expected,
@@ -95,9 +108,7 @@ async fn response_depends_on_order_state() {
         if expected.is_empty() {
             continue;
         }
-        let response = harness
-            .post(&format!("/orders/{unpaid}/{route}"), body)
-            .await;
+        let response = send_as_listed(&harness, &unpaid, route, body).await;
         assert_eq!(
             result_code(&response),
             expected,
@@ -112,8 +123,7 @@ async fn response_depends_on_order_state() {
         )
         .await;
     assert_eq!(result_code(&address), "200 already");
-    harness
-        .post(&format!("/orders/{unpaid}/cancel"), json!({}))
+    send_as_listed(&harness, &unpaid, "signals/cancel", json!({}))
         .await
         .expect_status(200);
     harness.wait_for_end(&unpaid).await;
@@ -159,6 +169,68 @@ async fn response_depends_on_order_state() {
         "failed"
     );
     expect_results(&harness, "failed", &failed, [closed; 7]).await;
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn actions_are_the_requests_that_the_order_accepts() {
+    let settings = [("REVIEW_THRESHOLD", "1"), ("SHIPPING_DELAY", "1h")];
+    let harness = Harness::start_with(&settings).await;
+    let early = |name: &str| {
+        requests()
+            .into_iter()
+            .find(|(route, _, _)| *route == name)
+            .unwrap()
+            .2
+    };
+    let order = order_with_payment("pmt-actions");
+    let reviewed = harness.post("/orders", order).await.expect_started();
+    harness.wait_for_step(&reviewed, "manual_review").await;
+    for route in [
+        "signals/cancel-payment",
+        "payment",
+        "signals/confirm-delivery",
+        "signals/update-address",
+        "signals/approve",
+    ] {
+        send_as_listed(&harness, &reviewed, route, early(route)).await;
+    }
+    // The order is paid and waits for the end of the pause before shipping.
+    harness.wait_for_status(&reviewed, "preparing").await;
+    for route in [
+        "signals/approve",
+        "signals/reject",
+        "payment",
+        "signals/confirm-delivery",
+        "signals/cancel-payment",
+    ] {
+        let response = send_as_listed(&harness, &reviewed, route, early(route)).await;
+        // The approval of before is a repetition.
+        assert_eq!(
+            route == "signals/approve",
+            response.body["already"] == true,
+            "{route}"
+        );
+    }
+    let unpaid = harness
+        .post("/orders", sample_order())
+        .await
+        .expect_started();
+    harness.wait_for_step(&unpaid, "manual_review").await;
+    send_as_listed(&harness, &unpaid, "signals/approve", json!({}))
+        .await
+        .expect_status(200);
+    harness.wait_for_step(&unpaid, "pay").await;
+    send_as_listed(&harness, &unpaid, "payment", early("payment"))
+        .await
+        .expect_status(200);
+    harness.wait_for_status(&unpaid, "preparing").await;
+    for id in [&reviewed, &unpaid] {
+        send_as_listed(&harness, id, "signals/cancel", json!({}))
+            .await
+            .expect_status(200);
+        harness.wait_for_end(id).await;
+    }
     harness.assert_invariants().await;
 }
 

@@ -23,6 +23,7 @@ pub(crate) struct Functions {
 impl Functions {
     pub(crate) fn from_env(metrics: &SdkMetrics) -> Result<Self> {
         orderflow_http::configure_auth()?;
+        orderflow_http::configure_cors()?;
         let orders = OrderClient::new(TemporalSettings::from_env()?.with_metrics(metrics));
         let database = store::Database::from_env(CONNECTIONS)?;
         Ok(Self {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand};
 
 use crate::{output::OutputArguments, value_parsers};
+use contract::{OrderAttention, OrderSort};
 use domain::{CustomerId, OrderStatus, Profile};
 
 #[derive(Debug, Subcommand)]
@@ -92,6 +93,13 @@ pub(crate) enum OrderCommand {
   orderflow list --status failed
   orderflow list --customer CUST-001 --json")]
     List(ListArguments),
+    /// Find orders in the database through the API.
+    #[command(after_help = "Examples:
+  orderflow find lovelace
+  orderflow find --email ada@example.com --json
+  orderflow find --status cancelled,failed --updated-after 2026-11-21 --sort updated_at
+  orderflow find --attention hold")]
+    Find(FindArguments),
     /// Print Temporal's description of a workflow.
     #[command(after_help = "Examples:
   orderflow describe order-order-123
@@ -287,6 +295,44 @@ pub(crate) struct ListArguments {
     /// List only this customer's orders.
     #[arg(long, value_name = "CUSTOMER_ID", value_parser = value_parsers::customer_id)]
     pub(crate) customer: Option<CustomerId>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FindArguments {
+    /// Beginning of an id, an e-mail address, a name, a transaction id or a tracking number.
+    pub(crate) text: Option<String>,
+    /// Find only orders with one of these statuses, separated by commas.
+    #[arg(long, value_delimiter = ',', value_parser = value_parsers::status())]
+    pub(crate) status: Vec<OrderStatus>,
+    /// Find only this customer's orders.
+    #[arg(long, value_name = "CUSTOMER_ID", value_parser = value_parsers::customer_id)]
+    pub(crate) customer: Option<CustomerId>,
+    /// Find only orders of this e-mail address.
+    #[arg(long)]
+    pub(crate) email: Option<String>,
+    /// Find only orders that need a person for this reason.
+    #[arg(long, value_parser = value_parsers::attention())]
+    pub(crate) attention: Option<OrderAttention>,
+    /// Find only orders created after this time or date (UTC).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) created_after: Option<String>,
+    /// Find only orders created before this time or date (UTC).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) created_before: Option<String>,
+    /// Find only orders changed after this time or date (UTC).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) updated_after: Option<String>,
+    /// Find only orders whose last change was before this time or date (UTC).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) updated_before: Option<String>,
+    /// Sequence of the orders; `-` sorts in descending order [default: -created_at].
+    #[arg(long, allow_hyphen_values = true, value_parser = value_parsers::sort())]
+    pub(crate) sort: Option<OrderSort>,
+    /// Maximum number of orders.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) limit: u16,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 use domain::{
     AuditEventType, CaptureMode, FailureCode, Order, PaymentId, PaymentInfo, PaymentStatus, Step,
-    Transaction, TransactionId,
+    Transaction, TransactionId, WaitReason, WaitingFor,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -43,7 +43,9 @@ pub(super) async fn charge_payment(
     let mut number = 0;
     loop {
         number += 1;
-        match call_provider(ctx, valid, &payment_id).await {
+        let outcome = call_provider(ctx, valid, &payment_id).await;
+        ctx.state_mut(|order| order.state.waiting_for = None);
+        match outcome {
             ChargeOutcome::Captured {
                 transaction_id,
                 transaction,
@@ -136,8 +138,11 @@ fn count_unavailable_call(
             json!({"reason": reason, "try": number}),
             now,
         );
-        let unavailable_for =
-            (now - started).to_std().unwrap_or_default() + policies::backoff(number);
+        let pause = policies::backoff(number);
+        let limit = order.policy.payment_retry_for;
+        let wait = WaitingFor::new(WaitReason::Payment, started, limit);
+        order.state.waiting_for = Some(wait.before_attempt(now + pause, reason.clone()));
+        let unavailable_for = (now - started).to_std().unwrap_or_default() + pause;
         if unavailable_for > order.policy.payment_retry_for.duration() {
             order.transition_to_failed(
                 FailureCode::PaymentUnavailable,

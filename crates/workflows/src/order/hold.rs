@@ -66,10 +66,7 @@ pub(super) async fn await_operator(ctx: &Context, place: WaitingPlace) -> Progre
         return Ok(false);
     };
     ctx.state_mut(|order| {
-        order.state.waiting_for = Some(WaitingFor {
-            reason: WaitReason::Hold,
-            until: None,
-        });
+        order.state.waiting_for = Some(WaitingFor::without_end(WaitReason::Hold));
     });
     let held = (current_time(ctx) - since).to_std().unwrap_or_default();
     let is_released = |order: &OrderWorkflow| order.state.hold.is_none();
@@ -104,10 +101,7 @@ fn begin_hold(ctx: &Context) {
     ctx.state_mut(|order| {
         order.state.enter_step(Step::ManualReview);
         order.hold_until = Some(now + MAX_HOLD);
-        order.state.waiting_for = Some(WaitingFor {
-            reason: WaitReason::PaymentHold,
-            until: None,
-        });
+        order.state.waiting_for = Some(WaitingFor::without_end(WaitReason::PaymentHold));
         let payload = order.hold_payload();
         order.append_audit_event(AuditEventType::PaymentHeld, payload, now);
     });

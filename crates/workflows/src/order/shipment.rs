@@ -333,8 +333,15 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
         number: parcel.number,
     };
     ctx.state_mut(|order| {
-        order.state.waiting_for =
-            (!delay.is_zero()).then(|| WaitingFor::new(WaitReason::ShippingDelay, now, delay));
+        let wait = WaitingFor::new(WaitReason::ShippingDelay, now, delay);
+        let attempts = &order.attempts;
+        order.state.waiting_for = match wait.until {
+            _ if delay.is_zero() => None,
+            Some(until) if attempts.failures > 0 => {
+                Some(wait.before_attempt(until, attempts.last_reason.clone()))
+            }
+            _ => Some(wait),
+        };
         if !order.compensations.contains(&discard) {
             order.compensations.push(discard);
         }

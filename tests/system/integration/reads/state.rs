@@ -120,3 +120,55 @@ async fn order_state_has_every_documented_field() {
     }
     harness.assert_invariants().await;
 }
+
+#[tokio::test]
+async fn repeated_call_shows_its_error_and_next_attempt() {
+    let harness = Harness::start().await;
+    for (operation, id, times) in [
+        ("charge", "waits-charge", 5),
+        ("dispatch", "waits-dispatch", 8),
+    ] {
+        add_fault(&harness.pool, operation, id, Fault::Fail, times)
+            .await
+            .unwrap();
+        harness
+            .post(
+                &format!("/orders/{id}/start"),
+                order_with_payment(&format!("pmt-{id}")),
+            )
+            .await
+            .expect_started();
+    }
+    for (id, reason) in [
+        ("waits-charge", "payment"),
+        ("waits-dispatch", "shipping_delay"),
+    ] {
+        for source in ["", "?source=database"] {
+            let read = async || harness.get(&format!("/orders/{id}{source}")).await.body;
+            let order = harness
+                .wait_until(&format!("an error of {id}{source}"), read, |order| {
+                    order["waiting_for"]["last_error"].is_string() || order["is_running"] == false
+                })
+                .await;
+            let wait = &order["waiting_for"];
+            assert_eq!(wait["reason"], reason, "{order}");
+            let time = |name: &str| {
+                let text = wait[name].as_str().unwrap_or_else(|| panic!("{order}"));
+                text.parse::<chrono::DateTime<chrono::Utc>>().unwrap()
+            };
+            assert!(time("next_attempt_at") <= time("until"), "{order}");
+            assert!(
+                !order["actions"]
+                    .as_array()
+                    .unwrap()
+                    .contains(&json!("confirm-payment")),
+                "{order}"
+            );
+        }
+    }
+    for id in ["waits-charge", "waits-dispatch"] {
+        let ended = harness.wait_for_end(id).await;
+        assert_eq!(ended.waiting_for, None);
+    }
+    harness.assert_invariants().await;
+}

@@ -1,0 +1,141 @@
+//! The requests that an order accepts now.
+
+use crate::OrderView;
+use domain::{OrderStatus, PaymentStatus, WaitReason, string_enum};
+
+string_enum! {
+    /// A request to an order, by the last segment of its path below `signals/`.
+    OrderAction {
+        Approve => "approve",
+        Reject => "reject",
+        Cancel => "cancel",
+        UpdateAddress => "update-address",
+        CancelPayment => "cancel-payment",
+        ConfirmPayment => "confirm-payment",
+        ConfirmDelivery => "confirm-delivery",
+        Hold => "hold",
+        Release => "release",
+    }
+}
+
+/// Returns the requests that the order accepts in the state of `order`.
+///
+/// During dispatch, the carrier decides about a cancel or a change, so such a request can still be
+/// refused. A payment that is confirmed during the review before it is accepted, but not listed,
+/// because the order may charge the payment itself.
+pub fn allowed_actions(order: &OrderView) -> Vec<OrderAction> {
+    let is_allowed = |action: &OrderAction| is_allowed(order, *action);
+    OrderAction::ALL
+        .iter()
+        .copied()
+        .filter(is_allowed)
+        .collect()
+}
+
+fn is_allowed(order: &OrderView, action: OrderAction) -> bool {
+    let reason = order.waiting_for.as_ref().map(|wait| wait.reason);
+    let is_before_dispatch = order.is_running
+        && match order.status {
+            OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => true,
+            OrderStatus::Shipped
+            | OrderStatus::Delivered
+            | OrderStatus::Cancelled
+            | OrderStatus::Failed => false,
+        };
+    match action {
+        OrderAction::Approve | OrderAction::Reject => {
+            is_before_dispatch
+                && matches!(reason, Some(WaitReason::Review | WaitReason::PaymentHold))
+        }
+        OrderAction::Cancel | OrderAction::UpdateAddress => is_before_dispatch,
+        OrderAction::CancelPayment => {
+            let is_paid = order
+                .payment_info
+                .as_ref()
+                .is_some_and(|payment| payment.status == PaymentStatus::Captured);
+            is_before_dispatch && is_paid && order.status != OrderStatus::Pending
+        }
+        OrderAction::ConfirmPayment => {
+            let waits_for_money = match reason {
+                Some(
+                    WaitReason::Payment | WaitReason::PaymentRest | WaitReason::PaymentProcessing,
+                ) => true,
+                Some(
+                    WaitReason::Review
+                    | WaitReason::PaymentDelay
+                    | WaitReason::PaymentHold
+                    | WaitReason::Hold
+                    | WaitReason::ShippingDelay
+                    | WaitReason::Delivery,
+                )
+                | None => false,
+            };
+            // An order whose own charge is repeated takes no other payment.
+            let is_charged = order
+                .waiting_for
+                .as_ref()
+                .is_some_and(|wait| wait.next_attempt_at.is_some());
+            is_before_dispatch && waits_for_money && !is_charged
+        }
+        OrderAction::ConfirmDelivery => order.is_running && order.status == OrderStatus::Shipped,
+        OrderAction::Hold => is_before_dispatch && order.hold.is_none(),
+        OrderAction::Release => is_before_dispatch && order.hold.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::Source;
+    use domain::{OrderId, OrderState, WaitingFor};
+
+    fn order(status: OrderStatus, reason: Option<WaitReason>) -> OrderView {
+        let state = OrderState::new(OrderId::parse("o-1").unwrap(), DateTime::UNIX_EPOCH);
+        OrderView {
+            status,
+            waiting_for: reason.map(WaitingFor::without_end),
+            ..OrderView::from_state(&state, Source::Workflow)
+        }
+    }
+
+    #[test]
+    fn closed_order_accepts_nothing() {
+        for status in OrderStatus::ALL {
+            for reason in WaitReason::ALL {
+                let closed = OrderView {
+                    is_running: false,
+                    ..order(*status, Some(*reason))
+                };
+                assert_eq!(allowed_actions(&closed), []);
+            }
+        }
+    }
+
+    #[test]
+    fn actions_follow_the_wait() {
+        let waiting = |reason| allowed_actions(&order(OrderStatus::Pending, reason));
+        let (cancel, address) = (OrderAction::Cancel, OrderAction::UpdateAddress);
+        let hold = OrderAction::Hold;
+        assert_eq!(waiting(None), [cancel, address, hold]);
+        assert_eq!(
+            waiting(Some(WaitReason::Review)),
+            [
+                OrderAction::Approve,
+                OrderAction::Reject,
+                cancel,
+                address,
+                hold
+            ]
+        );
+        assert_eq!(
+            waiting(Some(WaitReason::Payment)),
+            [cancel, address, OrderAction::ConfirmPayment, hold]
+        );
+        let shipped = order(OrderStatus::Shipped, Some(WaitReason::Delivery));
+        assert_eq!(allowed_actions(&shipped), [OrderAction::ConfirmDelivery]);
+        let cancelled = order(OrderStatus::Cancelled, None);
+        assert_eq!(allowed_actions(&cancelled), []);
+    }
+}
