@@ -34,8 +34,8 @@ fn order(payment_id: &str) -> Value {
     order
 }
 
-/// Returns all rows of all tables as one text.
-async fn dump(harness: &Harness) -> String {
+/// Returns all rows of each table as one text in lower case.
+async fn dump(harness: &Harness) -> Vec<(String, String)> {
     let tables = sqlx::query(
         "select format('%I.%I', table_schema, table_name) from information_schema.tables
          where table_schema in ('public', 'simulator') and table_type = 'BASE TABLE'",
@@ -43,19 +43,19 @@ async fn dump(harness: &Harness) -> String {
     .fetch_all(&harness.pool)
     .await
     .unwrap();
-    let mut text = String::new();
+    let mut dumped = Vec::new();
     for table in tables {
+        let table = table.get::<String, _>(0);
         let query = format!(
-            "select coalesce(string_agg(to_jsonb(t)::text, E'\n'), '') from {} as t",
-            table.get::<String, _>(0)
+            "select coalesce(string_agg(lower(to_jsonb(t)::text), E'\n'), '') from {table} as t"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(query))
             .fetch_one(&harness.pool)
             .await
             .unwrap();
-        text.push_str(&rows.get::<String, _>(0));
+        dumped.push((table, rows.get::<String, _>(0)));
     }
-    text
+    dumped
 }
 
 #[tokio::test]
@@ -156,12 +156,13 @@ async fn erased_customer_is_in_no_table() {
         (&again["erased"], &again["open"]),
         (&json!(["private-3"]), &json!([]))
     );
-    let rows = dump(&harness).await.to_lowercase();
-    for personal in PERSONAL {
-        assert!(
-            !rows.contains(&personal.to_lowercase()),
-            "{personal} is in the database"
-        );
+    for (table, rows) in dump(&harness).await {
+        for personal in PERSONAL {
+            assert!(
+                !rows.contains(&personal.to_lowercase()),
+                "{personal} is in {table}: {rows}"
+            );
+        }
     }
     let unknown = harness
         .run_orderflow(&["customer", "erase", "C-PRIVATE", "--yes"])
