@@ -28,9 +28,9 @@ async fn insert_orders(harness: &Harness) {
         let is_open = waits_for.is_some();
         sqlx::query(
             "insert into orders (id, run_id, state, step, is_running, customer_id, customer_json, currency, total_amount,
-                 waiting_json, waiting_until, version, last_seq, created_at, updated_at)
+                 external_reference, waiting_json, waiting_until, version, last_seq, created_at, updated_at)
              values ($1, $1, $2, case when $3 then 'pay' else 'done' end, $3, 'CUST-' || $1,
-                 jsonb_build_object('name', $4::text, 'email', lower($1) || '@Example.com'), 'USD', 1000,
+                 jsonb_build_object('name', $4::text, 'email', lower($1) || '@Example.com'), 'USD', 1000, 'Erp No ' || $1,
                  case when $3 then jsonb_build_object('reason', $5::text) end, case when $3 then now() + interval '1 hour' end, 1, 1,
                  timestamptz '2026-01-01' + $6 * interval '1 minute', timestamptz '2026-01-01' + $7 * interval '1 minute')",
         )
@@ -119,6 +119,8 @@ async fn each_filter_selects_its_orders() {
         ("email=a-1@example.co", ""),
         ("email=B-2@example.com&status=failed", ""),
         ("customer_id=CUST-C-3", "C-3"),
+        ("external_reference=ERP%20no%20c-3", "C-3"),
+        ("external_reference=ERP", ""),
         ("attention=review", "d-4"),
         ("attention=hold", "E-5"),
         ("attention=money", "b-2"),
@@ -147,6 +149,8 @@ async fn search_ignores_case_and_finds_every_field() {
         ("100%", "f-6"),
         ("10_%", ""),
         ("PI_3AB_1", "A-1"),
+        ("erp no B", "b-2"),
+        ("rp no", ""),
         ("pi_3ab", "b-2 A-1"),
         ("pi_3ab%", "b-2"),
         ("pi%", ""),

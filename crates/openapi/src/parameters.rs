@@ -110,9 +110,14 @@ pub(crate) fn order_filters() -> Vec<Value> {
             &email,
         ),
         query(
+            "external_reference",
+            "Return only orders with this reference. Upper and lower case are equal.",
+            &text,
+        ),
+        query(
             "q",
             "Return only orders with this text. Each word must begin the id, the e-mail address or a word of the name, \
-             or the text must begin a transaction id or a tracking number. Upper and lower case are equal.",
+             or the text must begin a transaction id, a tracking number or the reference. Upper and lower case are equal.",
             &text,
         ),
         query(

@@ -162,6 +162,11 @@ fn parse_filter(app: &App, request: &ApiRequest) -> Result<ListFilter, Problem> 
         CustomerId::parse(text).ok()
     });
     let email = parameters.parse("email", "must be an e-mail address", parse_email);
+    let external_reference = parameters.parse(
+        "external_reference",
+        &format!("must be a text of 1 to {MAX_SEARCH_LENGTH} characters"),
+        parse_search,
+    );
     let created_after = parameters.parse("created_after", TIME, parse_time_filter);
     let created_before = parameters.parse("created_before", TIME, parse_time_filter);
     let updated_after = parameters.parse("updated_after", TIME, parse_time_filter);
@@ -208,6 +213,7 @@ fn parse_filter(app: &App, request: &ApiRequest) -> Result<ListFilter, Problem> 
             .or_else(|| request.customer().cloned())
             .map(|id| id.to_string()),
         email,
+        external_reference,
         created_after,
         created_before,
         updated_after,
@@ -251,10 +257,11 @@ fn with_next_page(
     request: &ApiRequest,
     next: Option<PageCursor>,
 ) -> ApiResponse {
-    const KEPT: [&str; 12] = [
+    const KEPT: [&str; 13] = [
         "status",
         "customer_id",
         "email",
+        "external_reference",
         "created_after",
         "created_before",
         "updated_after",

@@ -21,11 +21,11 @@ const ORDERS: i32 = 100_000;
 pub(super) async fn insert_many_orders(pool: &PgPool, count: i32) {
     for statement in [
         "insert into orders (id, run_id, state, step, is_running, customer_id, customer_json, currency, total_amount,
-             payment_json, waiting_json, waiting_until, version, last_seq, created_at, updated_at)
+             external_reference, payment_json, waiting_json, waiting_until, version, last_seq, created_at, updated_at)
          select 'ORD-' || lpad(n::text, 9, '0'), 'run-' || n, state, case when state = 'pending' then 'pay' else 'done' end,
              state = 'pending', 'CUST-' || n % 100,
              jsonb_build_object('name', 'Customer' || n % 10000 || ' Surname' || n % 997, 'email', 'User' || n % 10000 || '@example.com'),
-             'USD', 1000, jsonb_build_object('payment_id', 'pmt-' || n, 'transaction_id', null, 'amount', 10.00,
+             'USD', 1000, case when n % 2 = 0 then 'ERP-' || n end, jsonb_build_object('payment_id', 'pmt-' || n, 'transaction_id', null, 'amount', 10.00,
                  'payment_method', null, 'status', 'captured', 'timestamp', '2026-01-01T00:00:00Z'),
              case when state = 'pending' then jsonb_build_object('reason', case when n % 50 = 0 then 'review' else 'payment' end) end,
              case when state = 'pending' then timestamptz '2099-01-01' end, 1, 3,
@@ -117,6 +117,14 @@ fn filters() -> Vec<(&'static str, ListFilter, &'static str)> {
                 ..blank()
             },
             "orders_words",
+        ),
+        (
+            "a reference",
+            ListFilter {
+                external_reference: Some("erp-7".to_owned()),
+                ..blank()
+            },
+            "orders_reference",
         ),
         (
             "a range of creation",

@@ -41,6 +41,8 @@ pub struct ListFilter {
     pub customer_id: Option<String>,
     /// The customer's e-mail address, without regard to case.
     pub email: Option<String>,
+    /// The order's name in another system, without regard to case.
+    pub external_reference: Option<String>,
     pub created_after: Option<DateTime<Utc>>,
     pub created_before: Option<DateTime<Utc>>,
     /// Bounds of the time of the last audit event.
@@ -135,12 +137,18 @@ fn search_statement(prefix: &str, text: &str) -> QueryBuilder<Postgres> {
     push_words(&mut query, text, WordMatch::Beginning);
     let limit = i64::from(MAX_MATCHES) + 1;
     query.push(" limit ").push_bind(limit).push(")");
-    for (table, column, condition) in [
-        ("payments", "transaction_id", " and order_id is not null"),
-        ("shipments", "tracking_number", ""),
+    for (id, table, column, condition) in [
+        (
+            "order_id",
+            "payments",
+            "transaction_id",
+            " and order_id is not null",
+        ),
+        ("order_id", "shipments", "tracking_number", ""),
+        ("id", "orders", "external_reference", ""),
     ] {
         query.push(format!(
-            " union all (select order_id from {table} where {column} is not null{condition} and lower({column}) like "
+            " union all (select {id} from {table} where {column} is not null{condition} and lower({column}) like "
         ));
         push_beginning(&mut query, text);
         query.push(" limit ").push_bind(limit).push(")");
@@ -368,6 +376,7 @@ impl<'a> ListQuery<'a> {
             | OrderStatus::Failed => false,
         };
         let has_few = filter.email.is_some()
+            || filter.external_reference.is_some()
             || filter.attention.is_some()
             || self.matches.ids.is_some()
             || (!statuses.is_empty() && statuses.iter().all(is_open));
@@ -396,6 +405,11 @@ impl<'a> ListQuery<'a> {
             query
                 .push(" and customer_id = ")
                 .push_bind(customer.clone());
+        }
+        if let Some(reference) = &filter.external_reference {
+            query
+                .push(" and external_reference is not null and lower(external_reference) = lower(");
+            query.push_bind(reference.clone()).push(")");
         }
         if let Some(email) = &filter.email {
             query.push(" and lower(customer_json ->> 'email') = lower(");
@@ -444,8 +458,10 @@ impl<'a> ListQuery<'a> {
                 " or exists (select from payments where order_id = orders.id and lower(transaction_id) like ",
             );
             push_beginning(query, text);
+            query.push(") or lower(external_reference) like ");
+            push_beginning(query, text);
             query.push(
-                ") or exists (select from shipments where order_id = orders.id and lower(tracking_number) like ",
+                " or exists (select from shipments where order_id = orders.id and lower(tracking_number) like ",
             );
             push_beginning(query, text);
             query.push("))");
