@@ -11,8 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 require_shell
 stage=${1:-}
 case $stage in
-    dev) readers=10 others=37 workers=1 percent=200 milliprocessors=500 addresses=1 class=db.t4g.small stack=orderflow-dev ;;
-    prod) readers=40 others=340 workers=8 percent=150 milliprocessors=1000 addresses=2 class=db.m7g.large stack=orderflow ;;
+    dev) readers=10 others=42 workers=1 percent=200 milliprocessors=500 addresses=1 class=db.t4g.small stack=orderflow-dev ;;
+    prod) readers=40 others=347 workers=8 percent=150 milliprocessors=1000 addresses=2 class=db.m7g.large stack=orderflow ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 esac
 shift
@@ -105,7 +105,7 @@ fi
 [ "$has_stack" = yes ] && executions=100 || executions=$((2 * readers + others + 100))
 limit=$(aws lambda get-account-settings --query AccountLimit.UnreservedConcurrentExecutions --output text) || limit=
 check_at_least "free concurrent Lambda executions" "$limit" "$executions" \
-    "$(raise lambda L-B99A9384 1000), or deploy with Readers=0 StartConcurrency=0 SignalConcurrency=0 WebhookConcurrency=0 WebConcurrency=0 until it is granted"
+    "$(raise lambda L-B99A9384 1000), or deploy with Readers=0 StartConcurrency=0 SignalConcurrency=0 WebhookConcurrency=0 AdminConcurrency=0 WebConcurrency=0 until it is granted"
 # The workers during a deployment, and one task for an operator.
 processors=$(((workers * percent / 100 * milliprocessors + 250 + 999) / 1000))
 limit=$(quota fargate L-3032A538) || limit=

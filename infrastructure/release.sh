@@ -247,7 +247,7 @@ service=$(aws ecs list-services --cluster "$cluster" --query 'serviceArns[0]' --
 task=$(aws ecs describe-services --cluster "$cluster" --services "$service" --query 'services[0].taskDefinition' --output text)
 image=$(aws ecs describe-task-definition --task-definition "$task" --query 'taskDefinition.containerDefinitions[0].image' --output text)
 [ "${image##*:}" = "$tag" ] || fail "worker: it has the image $image instead of $tag; see docs/runbook.md, \"No worker\""
-for name in Start Signal Query Events Webhook Web Migrate; do
+for name in Start Signal Query Events Admin Webhook Web Migrate; do
     function=$(aws cloudformation describe-stack-resource --stack-name "$stack" --logical-resource-id "${name}Function" \
         --query StackResourceDetail.PhysicalResourceId --output text)
     release=$(aws lambda get-function-configuration --function-name "$function" --qualifier live --query Environment.Variables.RELEASE --output text)

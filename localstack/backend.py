@@ -20,7 +20,7 @@ from substitutions import load, substitute
 
 BUCKET = "templates"
 STACK = "orderflow"
-FUNCTIONS = [f"{name}Function" for name in ("Start", "Signal", "Query", "Events", "Webhook", "Web")]
+FUNCTIONS = [f"{name}Function" for name in ("Start", "Signal", "Query", "Events", "Admin", "Webhook", "Web")]
 MIGRATIONS = list((pathlib.Path(__file__).resolve().parent.parent / "migrations").glob("*.sql"))
 UNPROVEN = """A pass does not prove, because the emulator lacks or ignores it:
   - the permissions of the roles, and whether ECS may assume them
@@ -115,7 +115,7 @@ def check_resources(stack):
         configuration = functions.get_function_configuration(FunctionName=stack.resource(name))
         expect(f"state of {name}", configuration["State"], "Active")
     address = find_database(stack)["Endpoint"]["Address"]
-    for name in ("QueryFunction", "EventsFunction"):
+    for name in ("QueryFunction", "EventsFunction", "AdminFunction"):
         variables = functions.get_function_configuration(FunctionName=stack.resource(name))["Environment"]["Variables"]
         expect(f"{name} reads the database", f"@{address}:5432/" in variables["DATABASE_URL"], True)
         expect(f"{name} logs in with a token", variables["DATABASE_IAM_AUTH"], "on")

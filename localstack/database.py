@@ -9,7 +9,7 @@ import urllib.parse
 from pg8000.native import Connection, literal
 
 OWNER = "orderflow_owner"
-USERS = ("orderflow_worker", "orderflow_reader")
+USERS = ("orderflow_worker", "orderflow_reader", "orderflow_admin")
 
 
 class OwnedDatabase:

@@ -30,7 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"].rstrip("/")
 TIMEOUT_SECONDS = 60
-FUNCTIONS = ("Start", "Signal", "Query", "Events", "Webhook", "Web")
+FUNCTIONS = ("Start", "Signal", "Query", "Events", "Admin", "Webhook", "Web")
 
 ORDER = {
     "customer": {"id": "CUST-001", "name": "John Doe", "email": "john@example.com"},

@@ -14,7 +14,7 @@ EVENTS = pathlib.Path(__file__).resolve().parent / "events"
 WEBHOOK_SECRET = "sample-secret"
 # The processors by their number in an ELF header.
 MACHINES = {62: "x86_64", 183: "aarch64"}
-API = ("start", "signal", "query", "events", "webhook", "web")
+API = ("start", "signal", "query", "events", "admin", "webhook", "web")
 # `migrate` is called by CloudFormation only.
 NAMES = (*API, "migrate")
 

@@ -19,7 +19,7 @@ SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:orderflow/name
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 # The functions of the API. MigrateFunction is not one of them: only CloudFormation calls it, and reports its failure, so
 # it has no events of the gateway, no alarm, no reservation and no gradual rollout (test_migration.py).
-FUNCTIONS = ("Start", "Signal", "Query", "Events", "Webhook", "Web")
+FUNCTIONS = ("Start", "Signal", "Query", "Events", "Admin", "Webhook", "Web")
 # The parameters without a usable default.
 REQUIRED = {
     "ImageTag": "release-0123456789ab",

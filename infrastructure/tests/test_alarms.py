@@ -146,7 +146,7 @@ class Alarms(unittest.TestCase):
                     share = 0.1 if "A release fails" in alarm["AlarmName"] and name == "half" else 1
                     self.assertLess(int(least), 0.38 * share * parts[name]["MetricStat"]["Period"])
                 percentiles += len(used)
-        self.assertEqual(percentiles, 6 + 2 * 6 + 1)
+        self.assertEqual(percentiles, 7 + 2 * 7 + 1)
 
     def test_one_error_of_a_worker_notifies_but_rolls_no_release_back(self):
         [notifies] = [each for each in find_alarms() if title(each) == "The worker logs errors"]

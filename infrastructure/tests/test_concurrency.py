@@ -6,12 +6,12 @@ import unittest
 from templates import FUNCTIONS, STAGES, main_template, read
 
 # The planned seconds of a call, as the mapping Rates documents them.
-PLANNED = {"Start": 0.5, "Signal": 0.5, "Webhook": 0.5, "Query": 0.1, "Events": 0.1, "Web": 0.005}
+PLANNED = {"Start": 0.5, "Signal": 0.5, "Webhook": 0.5, "Query": 0.1, "Events": 0.1, "Admin": 0.05, "Web": 0.005}
 # Lambda keeps at least this concurrency without a reservation.
 UNRESERVED = 100
 # A quota of most accounts, and Lambda's default.
 ACCOUNT = 1000
-OFF = {"Readers": "0", "StartConcurrency": "0", "SignalConcurrency": "0", "WebhookConcurrency": "0", "WebConcurrency": "0"}
+OFF = {"Readers": "0", "StartConcurrency": "0", "SignalConcurrency": "0", "WebhookConcurrency": "0", "AdminConcurrency": "0", "WebConcurrency": "0"}
 
 
 def reservations(main):
@@ -72,7 +72,7 @@ class Concurrency(unittest.TestCase):
             self.assertEqual(set(reservations(main_template(Stage=stage, **OFF)).values()), {None})
 
     def test_number_replaces_that_of_the_stage(self):
-        for name in ("Start", "Signal", "Webhook", "Web"):
+        for name in ("Start", "Signal", "Admin", "Webhook", "Web"):
             changed = reservations(main_template(Stage="prod", **{f"{name}Concurrency": "7"}))
             self.assertEqual(changed[name], "7")
             self.assertNotIn("7", [each for other, each in changed.items() if other != name])

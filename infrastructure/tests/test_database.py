@@ -151,7 +151,7 @@ class Connections(unittest.TestCase):
 
     def readers(self, stage):
         """Returns the connections of the functions of one release. After a deployment, frozen sandboxes keep theirs."""
-        return 2 * self.sizes(stage)["Readers"] * 2
+        return (2 * self.sizes(stage)["Readers"] + self.sizes(stage)["AdminConcurrency"]) * 2
 
     def proxied(self, main):
         """Returns the connections of the proxy to the database."""
@@ -178,7 +178,7 @@ class Connections(unittest.TestCase):
             with self.subTest(stage):
                 main = main_template(Stage=stage, DatabaseProxy="true")
                 # A function runs one query at a time.
-                self.assertGreaterEqual(self.proxied(main), 2 * self.sizes(stage)["Readers"])
+                self.assertGreaterEqual(self.proxied(main), self.readers(stage) / 2)
 
     def test_deployment_can_start_a_second_worker(self):
         for stage in STAGES:
@@ -193,7 +193,7 @@ class Connections(unittest.TestCase):
         return main_template(**parameters).properties(name)["Environment"]["Variables"]["DATABASE_URL"]
 
     def test_server_ends_idle_sessions_and_long_statements_of_readers(self):
-        for name in ("QueryFunction", "EventsFunction"):
+        for name in ("QueryFunction", "EventsFunction", "AdminFunction"):
             with self.subTest(name):
                 self.assertIn("options[idle_session_timeout]=", self.url(name))
                 limit = int(re.search(r"options\[statement_timeout\]=(\d+)s", self.url(name)).group(1))
@@ -215,7 +215,7 @@ class Connections(unittest.TestCase):
 
 
 class Proxy(unittest.TestCase):
-    FUNCTIONS = ("QueryFunction", "EventsFunction")
+    FUNCTIONS = ("QueryFunction", "EventsFunction", "AdminFunction")
 
     def main(self):
         return main_template(DatabaseProxy="true")
@@ -235,15 +235,16 @@ class Proxy(unittest.TestCase):
         self.assertEqual(self.main().properties("Worker")["Parameters"]["DatabaseHost"], "Database.Outputs.Host")
 
     def test_both_connections_log_in_with_tokens(self):
-        for name in ("QueryRole", "EventsRole"):
+        for name, user in (("QueryRole", "reader"), ("EventsRole", "reader"), ("AdminRole", "admin")):
             with self.subTest(name):
                 [policy] = [each for each in self.main().properties(name)["Policies"] if each["PolicyName"] == "database"]
-                self.assertEqual(policy["PolicyDocument"]["Statement"][0]["Resource"], "Proxy.Outputs.UserArnPrefix/orderflow_reader")
+                self.assertEqual(policy["PolicyDocument"]["Statement"][0]["Resource"], f"Proxy.Outputs.UserArnPrefix/orderflow_{user}")
         proxy = nested_template("proxy", self.main())
         self.assertEqual(proxy.properties("Proxy")["DefaultAuthScheme"], "IAM_AUTH")
         self.assertTrue(proxy.properties("Proxy")["RequireTLS"])
         [policy] = proxy.properties("Role")["Policies"]
-        self.assertEqual(policy["PolicyDocument"]["Statement"][0]["Resource"], "Database.Outputs.UserArnPrefix/orderflow_reader")
+        users = [f"Database.Outputs.UserArnPrefix/orderflow_{user}" for user in ("reader", "admin")]
+        self.assertEqual(policy["PolicyDocument"]["Statement"][0]["Resource"], users)
 
     def test_resource_of_the_user_is_the_id_of_the_proxy(self):
         proxy = nested_template("proxy", self.main())

@@ -16,7 +16,7 @@ class OrderOfAnUpdate(unittest.TestCase):
         template = transformed_template()
         every = dependencies(template)
         names = self.functions(template)
-        self.assertEqual(len(names), 6)
+        self.assertEqual(len(names), 7)
         self.assertEqual([name for name in names if "Worker" not in every[name]], [])
 
     def test_functions_without_backend_depend_on_no_worker(self):
@@ -29,13 +29,13 @@ class OrderOfAnUpdate(unittest.TestCase):
         self.assertEqual(dependencies(template)["Worker"] & set(self.functions(template)), set())
 
 
-FUNCTIONS = ("start", "signal", "query", "events", "webhook", "web")
+FUNCTIONS = ("start", "signal", "query", "events", "admin", "webhook", "web")
 # Each secret of a function has its own ARN here.
 ARNS = {
     name: f"{SECRET}{name}"
     for name in (
         "ApiKeysSecretArn", "TemporalApiKeySecretArn", "TemporalCertificateSecretArn", "TemporalCaSecretArn",
-        "DatabaseUrlSecretArn", "WebhookSecretsArn",
+        "DatabaseUrlSecretArn", "AdminDatabaseUrlSecretArn", "WebhookSecretsArn",
     )
 }
 TEMPORAL = {"TemporalApiKeySecretArn", "TemporalCertificateSecretArn", "TemporalCaSecretArn"}
@@ -44,6 +44,7 @@ NEEDED = {
     "signal": TEMPORAL | {"ApiKeysSecretArn"},
     "query": TEMPORAL | {"ApiKeysSecretArn", "DatabaseUrlSecretArn"},
     "events": TEMPORAL | {"ApiKeysSecretArn", "DatabaseUrlSecretArn"},
+    "admin": {"ApiKeysSecretArn", "AdminDatabaseUrlSecretArn"},
     "webhook": TEMPORAL | {"WebhookSecretsArn"},
     "web": set(),
 }
@@ -76,7 +77,7 @@ class Secrets(unittest.TestCase):
             yield backend, main_template(DeployBackend=backend, SecretsKeyArn=KEY, **ARNS)
 
     def needed(self, name, backend):
-        return {ARNS[each] for each in NEEDED[name] if each != "DatabaseUrlSecretArn" or backend == "false"}
+        return {ARNS[each] for each in NEEDED[name] if "DatabaseUrl" not in each or backend == "false"}
 
     def test_no_variable_contains_a_secret(self):
         for backend, template in self.templates():

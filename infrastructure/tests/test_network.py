@@ -9,7 +9,7 @@ from templates import SECRET, document, main_template, nested_template
 EXISTING = {"VpcId": "vpc-0a1b", "SubnetIds": "subnet-0a,subnet-0b,subnet-0c"}
 FUNCTIONS_ONLY = {"DeployBackend": "false", "DatabaseUrlSecretArn": SECRET}
 TEMPORAL_SERVICE = "com.amazonaws.vpce.eu-central-1.vpce-svc-0a1b2c3d"
-IN_NETWORK = ("StartFunction", "SignalFunction", "QueryFunction", "EventsFunction", "WebhookFunction")
+IN_NETWORK = ("StartFunction", "SignalFunction", "QueryFunction", "EventsFunction", "AdminFunction", "WebhookFunction")
 
 
 def network(**parameters):

@@ -18,8 +18,8 @@ def version_ids(**parameters):
 class Versions(unittest.TestCase):
     def test_each_release_id_publishes_a_version_of_each_function(self):
         first, second = version_ids(ReleaseId="0" * 64), version_ids(ReleaseId="1" * 64)
-        # Six of the API, and that of the migrations.
-        self.assertEqual((len(first), len(second)), (7, 7))
+        # Seven of the API, and that of the migrations.
+        self.assertEqual((len(first), len(second)), (8, 8))
         self.assertEqual(first & second, set())
 
     def test_same_release_id_publishes_nothing(self):
@@ -76,7 +76,7 @@ class Rollout(unittest.TestCase):
 
     def test_each_rollout_is_known_and_only_the_first_is_not_guarded(self):
         for rollout in ROLLOUTS:
-            self.assertEqual(len(self.groups(rollout)[1]), 0 if rollout == "AllAtOnce" else 6, rollout)
+            self.assertEqual(len(self.groups(rollout)[1]), 0 if rollout == "AllAtOnce" else 7, rollout)
 
     def test_functions_are_replaced_gradually_and_return_on_an_alarm(self):
         template, groups = self.groups(GUARDED)

@@ -339,7 +339,7 @@ class Preflight(unittest.TestCase):
     def test_new_account_fails_with_the_remedy(self):
         result = self.preflight("prod", lambda_limit="10", processors="6.0")
         self.assertEqual(result.status, 1)
-        self.assertIn("failed  free concurrent Lambda executions: 10; 520 is required", result.output)
+        self.assertIn("failed  free concurrent Lambda executions: 10; 527 is required", result.output)
         self.assertIn("Readers=0", result.output)
         self.assertIn("failed  Fargate processors: 6; 13 is required", result.output)
         self.assertIn("request-service-quota-increase --service-code fargate", result.output)
@@ -393,7 +393,7 @@ class Preflight(unittest.TestCase):
                 sizes = main.document["Mappings"]["Sizes"][stage]
                 units = int(nested_template("worker", main).properties("Worker")["Cpu"])
                 addresses = len(nested_template("vpc", main).of_type("AWS::EC2::EIP"))
-                others = sum(sizes[f"{name}Concurrency"] for name in ("Start", "Signal", "Webhook", "Web"))
+                others = sum(sizes[f"{name}Concurrency"] for name in ("Start", "Signal", "Admin", "Webhook", "Web"))
                 expected = (
                     f"{stage}) readers={sizes['Readers']} others={others} workers={sizes['MostWorkers']} percent={sizes['DeploymentPercent']} "
                     f"milliprocessors={units * 1000 // 1024} addresses={addresses} "

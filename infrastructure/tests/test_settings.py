@@ -38,7 +38,7 @@ class Settings(unittest.TestCase):
     def passed(self):
         main = main_template(**ALL)
         names = set(worker_variables(main)) | set(worker_variables(main_template()))
-        for name in ("start", "signal", "query", "events", "webhook", "web", "migrate"):
+        for name in ("start", "signal", "query", "events", "admin", "webhook", "web", "migrate"):
             names |= set(function_variables(main, name))
         return names
 
@@ -61,8 +61,8 @@ class Settings(unittest.TestCase):
             ("Reads", "READS", ["query"]),
             ("ReviewThreshold", "REVIEW_THRESHOLD", ["start"]),
             ("DeliveryEstimate", "DELIVERY_ESTIMATE", ["start", "query"]),
-            ("JwtAlgorithms", "JWT_ALGORITHMS", ["start", "signal", "query", "events", "webhook", "web"]),
-            ("SecretsRefresh", "SECRETS_REFRESH", ["start", "signal", "query", "events", "webhook"]),
+            ("JwtAlgorithms", "JWT_ALGORITHMS", ["start", "signal", "query", "events", "admin", "webhook", "web"]),
+            ("SecretsRefresh", "SECRETS_REFRESH", ["start", "signal", "query", "events", "admin", "webhook"]),
             ("DefaultStock", "DEFAULT_STOCK", ["worker"]),
             ("CorsOrigins", "CORS_ORIGINS", ["start", "signal", "query", "events", "webhook", "web"]),
             ("OrdersLateAfter", "ORDERS_LATE_AFTER", ["events", "worker"]),

@@ -11,6 +11,7 @@ async fn main() -> ExitCode {
         Some("signal") => run::<signal::App>().await,
         Some("query") => run::<query::App>().await,
         Some("events") => run::<events::App>().await,
+        Some("admin") => run::<admin::App>().await,
         Some("webhook") => run::<webhook::App>().await,
         Some("web") => run::<web::App>().await,
         Some("migrate") => migrate::run().await,

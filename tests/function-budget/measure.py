@@ -133,7 +133,7 @@ def make_event(name, order):
     """Returns an event that makes the function do its main work and that can be sent repeatedly."""
     files = {
         "start": "create-order", "signal": "update-address", "query": "get-status", "events": "list-events",
-        "webhook": "webhook", "web": "documentation",
+        "admin": "list-stock", "webhook": "webhook", "web": "documentation",
     }
     text = json.dumps(read_sample_event(f"{files[name]}.rest.json"))
     # Each start creates a new order.

@@ -31,6 +31,8 @@ enum Foreign {
     Omitted,
     /// The call creates the caller's own order.
     Own,
+    /// The route is for callers of the shop only.
+    Forbidden,
     /// The response is not about an order.
     Unrelated,
     /// Only the signature of the body is checked.
@@ -191,6 +193,24 @@ const TABLE: &[(&str, &str, Access, Foreign)] = &[
         Access::Requires(Scope::Operate),
         Foreign::Omitted,
     ),
+    (
+        "GET",
+        "/stock",
+        Access::Requires(Scope::Read),
+        Foreign::Forbidden,
+    ),
+    (
+        "PUT",
+        "/stock/{sku}",
+        Access::Requires(Scope::StockWrite),
+        Foreign::Forbidden,
+    ),
+    (
+        "GET",
+        "/stock/{sku}",
+        Access::Requires(Scope::Read),
+        Foreign::Forbidden,
+    ),
 ];
 
 /// API keys and their settings, by the names of their callers.
@@ -207,6 +227,7 @@ impl Keys {
             ("reader", &[Scope::Read][..], None),
             ("writer", &[Scope::Write], None),
             ("operator", &[Scope::Operate], None),
+            ("warehouse", &[Scope::StockWrite], None),
             ("everything", all, None),
             ("alice", all, Some("C-ALICE")),
             ("bob", all, Some("C-BOB")),
@@ -278,6 +299,7 @@ fn body(method: &str, pattern: &str) -> Option<Value> {
     }
     Some(match pattern {
         "/orders" => waiting_order(),
+        "/stock/{sku}" => json!({"available": 7}),
         "/orders/{id}/signals/update-address" => json!({"street": "2 Side St"}),
         "/orders/{id}/payment" | "/orders/{id}/signals/confirm-payment" => {
             json!({"transaction_id": "tx-1", "amount": 1, "payment_method": "card"})
@@ -318,6 +340,7 @@ async fn every_route_responds_as_the_table_states() {
         "reader" => Some(Scope::Read),
         "writer" => Some(Scope::Write),
         "operator" => Some(Scope::Operate),
+        "warehouse" => Some(Scope::StockWrite),
         _ => None,
     };
     for &(method, pattern, access, foreign) in TABLE {
@@ -326,7 +349,10 @@ async fn every_route_responds_as_the_table_states() {
         } else {
             "begin.js"
         };
-        let path = pattern.replace("{id}", &id).replace("{path+}", file);
+        let path = pattern
+            .replace("{id}", &id)
+            .replace("{sku}", "ABC123")
+            .replace("{path+}", file);
         let send = async |key: &str| {
             harness
                 .call(key, method, &path, body(method, pattern))
@@ -353,7 +379,11 @@ async fn every_route_responds_as_the_table_states() {
                 "{shown}"
             );
         }
-        for name in ["reader", "writer", "operator", "everything", "alice"] {
+        let mut callers = vec!["reader", "writer", "operator", "warehouse", "everything"];
+        if foreign != Foreign::Forbidden {
+            callers.push("alice");
+        }
+        for name in callers {
             let reply = send(keys.get(name)).await;
             let lacks = match (access, one(name)) {
                 (Access::Requires(needed), Some(only)) => needed != only,
@@ -381,6 +411,7 @@ async fn every_route_responds_as_the_table_states() {
             Foreign::Conflict => drop(reply.expect_problem(409, "order_exists")),
             Foreign::Own => drop(reply.expect_started()),
             Foreign::Unrelated | Foreign::Signed => drop(reply.expect_status(200)),
+            Foreign::Forbidden => drop(reply.expect_problem(403, "customer_caller")),
             Foreign::Omitted => assert!(!reply.expect_status(200).to_string().contains(&id)),
         }
     }

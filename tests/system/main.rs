@@ -41,6 +41,7 @@ mod settlements;
 mod shared_servers;
 mod shipping_races;
 mod status_report;
+mod stock;
 mod stripe;
 mod time_skipping;
 mod tls;

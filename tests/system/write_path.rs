@@ -13,12 +13,13 @@ use crate::{api::order_with_payment, faults::start_order, harness::Harness};
 use workflows::OrderWorkflow;
 
 /// The tables of orders, each after the tables that it references.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "orders",
     "events",
     "payments",
     "payment_movements",
     "inventory",
+    "stock_movements",
     "reservations",
     "shipments",
     "notifications",
@@ -50,7 +51,10 @@ async fn restore(harness: &Harness) {
     let (tables, rows) = (TABLES.join(", "), rows.concat());
     execute(
         harness,
-        &format!("begin; truncate {tables}; {rows} commit;"),
+        // The copy contains the movements of the stock.
+        &format!(
+            "begin; set local orderflow.has_movement = 'on'; truncate {tables}; {rows} commit;"
+        ),
     )
     .await;
 }

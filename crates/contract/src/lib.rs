@@ -19,6 +19,7 @@ mod priced_fields;
 mod request;
 mod schema;
 mod stats;
+mod stock_change;
 mod update_outcome;
 mod view;
 mod workflow_id;
@@ -42,6 +43,7 @@ pub use request::{
 };
 pub use schema::id_schema;
 pub use stats::{FailureCount, HourCount, MoneyDue, Stats, StatusCount, StepTime};
+pub use stock_change::{MAX_STOCK, RequestedStock, StockRequest};
 pub use update_outcome::{RecordedOutcome, RefusalCode, UpdateOutcome, request_fingerprint};
 pub use view::{
     EstimateBasis, EstimatedDeliveryView, OrderView, ResultView, ShipmentView, Source, StatusView,

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::{EventsOperation, Operation, QueryOperation, SignalOperation, StartOperation};
+use crate::{
+    AdminOperation, EventsOperation, Operation, QueryOperation, SignalOperation, StartOperation,
+};
 
 /// A permission of a caller.
 ///
@@ -24,10 +26,18 @@ pub enum Scope {
     Price,
     /// Permission to review orders, to confirm payments and deliveries, and to read the work list and statistics.
     Operate,
+    /// Permission to set and adjust the stock.
+    StockWrite,
 }
 
 impl Scope {
-    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Price, Self::Operate];
+    pub const ALL: [Self; 5] = [
+        Self::Read,
+        Self::Write,
+        Self::Price,
+        Self::Operate,
+        Self::StockWrite,
+    ];
 
     /// Returns the scope's name in API keys and tokens.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +46,7 @@ impl Scope {
             Self::Write => "orders:write",
             Self::Price => "orders:price",
             Self::Operate => "orders:operate",
+            Self::StockWrite => "stock:write",
         }
     }
 
@@ -88,9 +99,11 @@ impl Operation {
                 | QueryOperation::EstimatedDelivery
                 | QueryOperation::Result,
             )
-            | Self::Events(EventsOperation::Orders | EventsOperation::AuditLog) => {
+            | Self::Events(EventsOperation::Orders | EventsOperation::AuditLog)
+            | Self::Admin(AdminOperation::ListStock | AdminOperation::GetStock) => {
                 Access::Requires(Scope::Read)
             }
+            Self::Admin(AdminOperation::PutStock) => Access::Requires(Scope::StockWrite),
             // The pages contain no data: they call the API with the viewer's credentials.
             // A webhook event is authenticated by its signature alone.
             Self::Start(StartOperation::Health) | Self::Web(_) | Self::Webhook => Access::Public,

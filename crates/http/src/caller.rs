@@ -44,6 +44,11 @@ impl Caller {
         &self.name
     }
 
+    /// Returns the caller's name for audit logs, which identifies no person.
+    pub fn actor(&self) -> String {
+        self.log_name()
+    }
+
     pub(crate) fn is_anonymous(&self) -> bool {
         self.name == ANONYMOUS
     }

@@ -98,7 +98,8 @@ mod tests {
                 Function::Start,
                 Function::Signal,
                 Function::Query,
-                Function::Events
+                Function::Events,
+                Function::Admin
             ]
         );
     }

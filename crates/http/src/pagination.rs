@@ -59,6 +59,28 @@ impl PageCursor {
     }
 }
 
+/// Returns a text as the value of a cursor, which is opaque to callers.
+pub fn encode_cursor(last: &str) -> String {
+    BASE64URL_NOPAD.encode(last.as_bytes())
+}
+
+/// Returns the text of a cursor that [`encode_cursor`] made.
+///
+/// # Examples
+///
+/// ```
+/// let cursor = orderflow_http::encode_cursor("A/1");
+/// assert_eq!(orderflow_http::decode_cursor(&cursor).as_deref(), Some("A/1"));
+/// ```
+pub fn decode_cursor(text: &str) -> Option<String> {
+    String::from_utf8(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?).ok()
+}
+
+/// Returns one segment of a path, percent-encoded.
+pub fn encode_segment(text: &str) -> String {
+    utf8_percent_encode(text, &ESCAPED).to_string()
+}
+
 /// All characters except RFC 3986's unreserved ones.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')

@@ -45,8 +45,13 @@ impl Wait {
         })
     }
 
-    pub(crate) fn duration(self) -> Duration {
+    pub fn duration(self) -> Duration {
         Duration::from_secs(self.0)
+    }
+
+    /// Returns the wait of this number of seconds, at most [`MAX_WAIT_SECONDS`].
+    pub fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.min(MAX_WAIT_SECONDS))
     }
 
     /// Returns the value of `Preference-Applied`: the applied wait, which can be shorter than the

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{Scope, Wait, prefer::PREFERENCE_APPLIED};
 use contract::{DocumentError, FieldError, InvalidFields, RefusalCode, RequestError};
-use domain::OrderStatus;
+use domain::{OrderId, OrderStatus};
 
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($variant:ident => ($status:literal, $code:literal, $title:literal)),+ $(,)? }) => {
@@ -38,11 +38,16 @@ codes! {
         WebhookRejected => (400, "webhook_rejected", "Webhook event not verified"),
         Unauthenticated => (401, "unauthenticated", "Missing or invalid credential"),
         InsufficientScope => (403, "insufficient_scope", "Insufficient scope"),
+        CustomerCaller => (403, "customer_caller", "Caller is a customer"),
         RouteNotFound => (404, "route_not_found", "Route not found"),
         OrderNotFound => (404, "order_not_found", "Order not found"),
+        SkuNotFound => (404, "sku_not_found", "SKU not found"),
         MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),
         OrderExists => (409, "order_exists", "Order already exists"),
         OrderRunning => (409, "order_running", "Order still open"),
+        OutOfStock => (409, "out_of_stock", "Out of stock"),
+        InsufficientStock => (409, "insufficient_stock", "Insufficient stock"),
+        StockLimit => (409, "stock_limit", "Stock limit exceeded"),
         BodyTooLarge => (413, "body_too_large", "Request body too large"),
         UnsupportedMediaType => (415, "unsupported_media_type", "Unsupported media type"),
         InvalidRequest => (422, "invalid_request", "Invalid request"),
@@ -136,9 +141,10 @@ impl ProblemKind {
 pub struct Problem {
     kind: ProblemKind,
     detail: Box<str>,
-    errors: Vec<FieldError>,
+    errors: Box<[FieldError]>,
     order_status: Option<OrderStatus>,
     reason: Option<&'static str>,
+    shortages: Option<Box<Shortages>>,
     waited: Option<Wait>,
     headers: Vec<(HeaderName, String)>,
     /// The cause, for the log only.
@@ -162,6 +168,37 @@ pub struct ProblemDocument<'a> {
     /// The failed check of a webhook event: `header`, `signature` or `timestamp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
+    /// With `out_of_stock`, each SKU that is short.
+    #[serde(skip_serializing_if = "<[Shortage]>::is_empty")]
+    pub shortages: &'a [Shortage],
+}
+
+/// A SKU of which too few units are available.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shortage {
+    pub sku: String,
+    /// The units of the order. Absent for a caller that is a customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<i64>,
+    /// The available units. Absent for a caller that is a customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<i64>,
+}
+
+/// All shortages of an order. In a box, because few problems have them.
+#[derive(Debug)]
+struct Shortages(Vec<Shortage>);
+
+impl Shortage {
+    /// Returns only the name of the SKU.
+    #[must_use]
+    pub fn without_figures(self) -> Self {
+        Self {
+            wanted: None,
+            available: None,
+            ..self
+        }
+    }
 }
 
 impl Problem {
@@ -173,9 +210,10 @@ impl Problem {
         Self {
             kind,
             detail: detail.into().into_boxed_str(),
-            errors: Vec::new(),
+            errors: Box::default(),
             order_status: None,
             reason: None,
+            shortages: None,
             waited: None,
             headers: Vec::new(),
             cause: None,
@@ -219,6 +257,11 @@ impl Problem {
         )
     }
 
+    /// Returns the problem of a path with an invalid value.
+    pub fn invalid_path(detail: String) -> Self {
+        Self::new(ProblemCode::InvalidRequest, detail)
+    }
+
     /// Returns the problem that names every invalid query parameter.
     pub fn invalid_query(errors: Vec<FieldError>) -> Self {
         let texts: Vec<_> = errors
@@ -227,7 +270,7 @@ impl Problem {
             .collect();
         let detail = format!("{}.", texts.join("; "));
         Self {
-            errors,
+            errors: errors.into(),
             ..Self::new(ProblemCode::InvalidQuery, detail)
         }
     }
@@ -249,6 +292,24 @@ impl Problem {
             order_status: Some(order_status),
             waited,
             ..Self::new(ProblemCode::OrderRunning, detail)
+        }
+    }
+
+    /// Returns the problem of an order that failed because of its stock, within the caller's wait.
+    pub fn out_of_stock(order_id: &OrderId, shortages: Vec<Shortage>, waited: Wait) -> Self {
+        let names: Vec<_> = shortages
+            .iter()
+            .map(|shortage| printable_excerpt(&shortage.sku))
+            .collect();
+        let detail = format!(
+            "The order '{order_id}' has failed: too few units are available of {}.",
+            names.join(", ")
+        );
+        Self {
+            order_status: Some(OrderStatus::Failed),
+            shortages: Some(Box::new(Shortages(shortages))),
+            waited: Some(waited),
+            ..Self::new(ProblemCode::OutOfStock, detail)
         }
     }
 
@@ -347,6 +408,10 @@ impl Problem {
             errors: &self.errors,
             order_status: self.order_status,
             reason: self.reason,
+            shortages: self
+                .shortages
+                .as_ref()
+                .map_or(&[], |shortages| shortages.0.as_slice()),
         }
     }
 
@@ -407,7 +472,7 @@ impl From<InvalidFields> for Problem {
             format!("{count} fields are invalid; 'errors' names them.")
         };
         Self {
-            errors,
+            errors: errors.into(),
             ..Self::new(ProblemCode::InvalidRequest, detail)
         }
     }

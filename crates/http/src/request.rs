@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, http::HeaderMap};
 
 use crate::{
-    Caller, IdempotencyKey, IfNoneMatch, Operation, Problem, Route, Scope, Wait, accept, body,
+    Caller, IdempotencyKey, IfNoneMatch, Operation, Problem, ProblemCode, Route, Scope, Wait,
+    accept, body,
 };
 use contract::Request as OrderRequest;
 use domain::{CustomerId, OrderId};
@@ -66,6 +67,21 @@ impl ApiRequest {
     /// Returns whether the caller has a scope.
     pub fn has_scope(&self, scope: Scope) -> bool {
         self.caller.has_scope(scope)
+    }
+
+    /// Rejects a caller that is restricted to one customer.
+    ///
+    /// # Errors
+    ///
+    /// `customer_caller`, for the data of the whole shop.
+    pub fn require_shop_caller(&self) -> Result<(), Problem> {
+        match self.customer() {
+            None => Ok(()),
+            Some(_) => Err(Problem::new(
+                ProblemCode::CustomerCaller,
+                "The credential belongs to a customer; use one of the shop.",
+            )),
+        }
     }
 
     /// Returns whether the route's pattern has a parameter.

@@ -43,6 +43,11 @@ impl ApiResponse {
         Self::json(StatusCode::OK, body)
     }
 
+    /// Returns 201: the request has created the resource at the path `location`, without base path.
+    pub fn created(location: String, body: &impl Serialize) -> Result<Self, Problem> {
+        Ok(Self::json(StatusCode::CREATED, body)?.with_header(header::LOCATION, location))
+    }
+
     /// Returns 202: the request continues. `location` is the path of its status, without base path.
     pub fn accepted(location: String, body: &impl Serialize) -> Result<Self, Problem> {
         Ok(Self::json(StatusCode::ACCEPTED, body)?.with_header(header::LOCATION, location))

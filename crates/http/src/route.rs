@@ -12,6 +12,7 @@ pub enum Function {
     Signal,
     Query,
     Events,
+    Admin,
     Web,
     Webhook,
 }
@@ -23,6 +24,7 @@ pub enum Operation {
     Signal(SignalOperation),
     Query(QueryOperation),
     Events(EventsOperation),
+    Admin(AdminOperation),
     Web(WebOperation),
     /// Receives a payment provider's webhook event; the path names the provider.
     Webhook,
@@ -67,6 +69,14 @@ pub enum EventsOperation {
     Attention,
     /// Reports numbers of orders and the time of their steps.
     Stats,
+}
+
+/// An operation on data of the shop that belongs to no single order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminOperation {
+    ListStock,
+    GetStock,
+    PutStock,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +132,14 @@ const fn events(method: Method, pattern: &'static str, operation: EventsOperatio
         method,
         pattern,
         operation: Operation::Events(operation),
+    }
+}
+
+const fn admin(method: Method, pattern: &'static str, operation: AdminOperation) -> Route {
+    Route {
+        method,
+        pattern,
+        operation: Operation::Admin(operation),
     }
 }
 
@@ -217,6 +235,9 @@ pub static ROUTES: &[Route] = &[
         EventsOperation::Attention,
     ),
     events(Method::GET, "/stats", EventsOperation::Stats),
+    admin(Method::GET, "/stock", AdminOperation::ListStock),
+    admin(Method::GET, "/stock/{sku}", AdminOperation::GetStock),
+    admin(Method::PUT, "/stock/{sku}", AdminOperation::PutStock),
     web(Method::GET, "/", WebOperation::Console),
     web(Method::GET, "/console/{path+}", WebOperation::ConsoleFile),
     web(Method::GET, "/openapi.json", WebOperation::OpenApi),
@@ -234,6 +255,7 @@ impl Operation {
             Self::Signal(_) => Function::Signal,
             Self::Query(_) => Function::Query,
             Self::Events(_) => Function::Events,
+            Self::Admin(_) => Function::Admin,
             Self::Web(_) => Function::Web,
             Self::Webhook => Function::Webhook,
         }
@@ -241,11 +263,12 @@ impl Operation {
 }
 
 impl Function {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Start,
         Self::Signal,
         Self::Query,
         Self::Events,
+        Self::Admin,
         Self::Web,
         Self::Webhook,
     ];
@@ -260,6 +283,7 @@ impl Function {
             Self::Signal => "signal",
             Self::Query => "query",
             Self::Events => "events",
+            Self::Admin => "admin",
             Self::Web => "web",
             Self::Webhook => "webhook",
         }
@@ -395,6 +419,7 @@ mod tests {
                 .pattern
                 .replace("{id}", "order-1")
                 .replace("{provider}", "order-1")
+                .replace("{sku}", "order-1")
                 .replace("{path+}", "a/b");
             let expected = if is_greedy(route.pattern) {
                 "a/b"
@@ -433,6 +458,14 @@ mod tests {
             found("GET", "/orders/a%2Fevents").unwrap().0,
             Operation::Query(QueryOperation::Order)
         );
+        assert_eq!(
+            found("PUT", "/stock/a%2Fb%2F").unwrap(),
+            (
+                Operation::Admin(AdminOperation::PutStock),
+                Some("a/b/".to_owned())
+            )
+        );
+        assert_eq!(found("GET", "/stock/a/b"), Err(RouteError::UnknownPath));
         assert_eq!(found("GET", "/orders/%FF"), Err(RouteError::UnknownPath));
     }
 

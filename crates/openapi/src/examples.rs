@@ -235,6 +235,27 @@ pub(crate) fn audit_log() -> Value {
     json!({"events": [event::example(AuditEventType::OrderReceived, 1), event::example(AuditEventType::OrderValidated, 2)]})
 }
 
+pub(crate) fn stock_changed() -> Value {
+    json!({"sku": "ABC123", "available": 120, "held": 4, "shipped": 31})
+}
+
+pub(crate) fn stock_movement() -> Value {
+    json!({
+        "kind": "set", "old_available": 117, "new_available": 120, "changed_by": "key:warehouse",
+        "reason": "stocktaking", "changed_at": CREATED_AT,
+    })
+}
+
+pub(crate) fn stock_detail() -> Value {
+    let mut stock = stock_changed();
+    stock["movements"] = json!([stock_movement()]);
+    stock
+}
+
+pub(crate) fn stock_list() -> Value {
+    json!({"stock": [stock_changed()]})
+}
+
 pub(crate) fn healthy() -> Value {
     json!({"status": "ok", "temporal": {"reachable": true}})
 }
@@ -281,11 +302,16 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
         "ReviewPolicy" => policy()["review"].clone(),
         "Shipment" => parcel(),
         "ShipmentInfo" => shipment(),
+        "Shortage" => json!({"sku": "ABC123", "wanted": 3, "available": 1}),
         "Sku" => order["items"][0]["sku"].clone(),
         "StartedOrder" => started_order(),
         "Stats" => stats(),
         "StatusCount" => stats()["statuses"][0].clone(),
         "StepTime" => stats()["steps"][0].clone(),
+        "Stock" | "StockChanged" => stock_changed(),
+        "StockDetail" => stock_detail(),
+        "StockList" => stock_list(),
+        "StockMovement" => stock_movement(),
         "TransactionId" => order["payment_info"]["transaction_id"].clone(),
         "WaitingFor" => serde_json::json!({"reason": "payment", "until": "2026-11-22T09:30:00Z"}),
         "Undecided" => undecided(),

@@ -6,6 +6,7 @@
 //! compares it with [`document`]. Start reading at [`operation`], which describes each route; a
 //! route without a description does not compile.
 
+mod admin;
 mod description;
 mod event;
 mod examples;

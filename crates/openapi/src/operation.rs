@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
+    admin,
     description::{
         BODY_PROBLEMS, Description, HEALTH, ORDER_ACTIONS, ORDERS, PAYMENT_WEBHOOKS, PAYMENTS,
-        problem_kinds,
+        STOCK, problem_kinds,
     },
     examples, parameters, problems,
     requests::Body,
@@ -26,6 +27,7 @@ pub(crate) fn tags() -> Value {
         {"name": ORDERS, "description": "Create orders and read their state, result and audit log."},
         {"name": ORDER_ACTIONS, "description": "Review, cancel, pay and deliver an order, or change its address. The response reports the order's own decision."},
         {"name": PAYMENTS, "description": "Payments that an operator must act on."},
+        {"name": STOCK, "description": "Available, held and shipped units of each SKU."},
         {"name": PAYMENT_WEBHOOKS, "description": "Signed webhook events of payment providers."},
         {"name": HEALTH, "description": "The health of the API and of its connection to Temporal."},
     ])
@@ -43,7 +45,7 @@ pub(crate) fn describe_route(route: &Route, types: &mut SchemaRegistry) -> Optio
         mut problems,
     } = description(route.operation, types)?;
     problems.extend(problem_kinds(&[access_problems(route.operation.access())]));
-    if route.pattern.contains("{id}") {
+    if route.pattern.contains("/orders/{id}") {
         parameters.insert(0, parameters::shared("OrderId"));
     }
     parameters.push(parameters::shared("RequestId"));
@@ -125,6 +127,7 @@ fn operation_id(route: &Route) -> Option<&'static str> {
         Operation::Events(EventsOperation::AuditLog) => "listAuditEvents",
         Operation::Events(EventsOperation::Attention) => "listAttention",
         Operation::Events(EventsOperation::Stats) => "getStats",
+        Operation::Admin(operation) => admin::operation_id(operation),
         Operation::Webhook => "receivePaymentWebhook",
         Operation::Web(_) => return None,
     })
@@ -146,6 +149,7 @@ fn description(operation: Operation, types: &mut SchemaRegistry) -> Option<Descr
         Operation::Signal(operation) => signals::description(operation, types),
         Operation::Query(operation) => describe_query(operation, types),
         Operation::Events(operation) => describe_list(operation, types),
+        Operation::Admin(operation) => admin::describe(operation, types),
         Operation::Webhook => describe_webhook(),
         Operation::Web(_) => return None,
     })
@@ -160,11 +164,15 @@ fn describe_start(operation: StartOperation, types: &mut SchemaRegistry) -> Desc
         202,
         response(
             "The order has started.",
-            &[("location", "Location")],
+            &[
+                ("location", "Location"),
+                ("preference-applied", "PreferenceApplied"),
+            ],
             content,
         ),
     )];
     let common = [
+        ProblemCode::OutOfStock,
         ProblemCode::InvalidIdempotencyKey,
         ProblemCode::InvalidQuery,
         ProblemCode::TemporalUnavailable,
@@ -195,7 +203,10 @@ fn describe_start(operation: StartOperation, types: &mut SchemaRegistry) -> Desc
         tag: ORDERS,
         summary,
         details,
-        parameters: vec![parameters::shared("IdempotencyKey")],
+        parameters: vec![
+            parameters::shared("IdempotencyKey"),
+            parameters::reservation_wait(),
+        ],
         body: Some(body),
         responses,
         problems: problem_kinds(&[&BODY_PROBLEMS, &common, &[own]]),
@@ -307,7 +318,7 @@ fn describe_health(types: &mut SchemaRegistry) -> Description {
 }
 
 /// The problems of a list that does not belong to one order.
-const LIST_PROBLEMS: [ProblemCode; 3] = [
+pub(crate) const LIST_PROBLEMS: [ProblemCode; 3] = [
     ProblemCode::InvalidQuery,
     ProblemCode::DatabaseUnavailable,
     ProblemCode::InternalError,

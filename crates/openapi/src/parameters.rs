@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use contract::{OrderAttention, OrderSort, Source, id_schema};
-use domain::{Concern, CustomerId, OrderId, OrderStatus};
+use domain::{Concern, CustomerId, OrderId, OrderStatus, Sku};
 use orderflow_http::{DEFAULT_LIMIT, MAX_IDEMPOTENCY_KEY_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS};
 
 /// Returns the parameters that several routes share.
@@ -180,6 +180,22 @@ fn names<T: ToString>(values: &[T]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
 }
 
+/// Returns the parameter of the next page.
+pub(crate) fn cursor() -> Value {
+    query(
+        "cursor",
+        "The opaque cursor from the `Link` header of the previous page.",
+        &json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}),
+    )
+}
+
+pub(crate) fn sku() -> Value {
+    json!({
+        "name": "sku", "in": "path", "required": true, "description": "The SKU, percent-encoded: `A%2F1` is the SKU `A/1`.",
+        "schema": id_schema::<Sku>(), "example": "ABC123",
+    })
+}
+
 /// Returns the parameters of the work list.
 pub(crate) fn attention_filters() -> Vec<Value> {
     let concerns: Vec<_> = Concern::ALL
@@ -215,6 +231,16 @@ pub(crate) fn audit_log_page() -> Vec<Value> {
         shared("IfNoneMatch"),
         shared("Prefer"),
     ]
+}
+
+/// Returns the preference of a start, which waits for the reservation.
+pub(crate) fn reservation_wait() -> Value {
+    json!({
+        "name": "Prefer", "in": "header",
+        "description": format!("`wait=N` (RFC 7240) waits up to N seconds until the stock is reserved, {MAX_WAIT_SECONDS} at most. \
+            If the stock is too low, the response is 409 `out_of_stock`. Other preferences are ignored."),
+        "schema": {"type": "string"},
+    })
 }
 
 pub(crate) fn provider() -> Value {

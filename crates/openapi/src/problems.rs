@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::response::response;
+use crate::{response::response, sample::ORDER_ID};
 use contract::{Document, RefusalCode};
-use domain::OrderStatus;
-use orderflow_http::{Problem, ProblemCode, ProblemKind};
+use domain::{OrderId, OrderStatus};
+use orderflow_http::{Problem, ProblemCode, ProblemKind, Wait};
 
 /// Returns one response per status code of these kinds.
 pub(crate) fn responses(kinds: &[ProblemKind]) -> Map<String, Value> {
@@ -82,6 +82,17 @@ fn problem(kind: ProblemKind) -> Problem {
         }
         ProblemKind::Api(ProblemCode::OrderNotFound) => {
             Problem::order_not_found("ORD-20261121-120000-AB12")
+        }
+        ProblemKind::Api(ProblemCode::OutOfStock) => {
+            let shortages = vec![orderflow_http::Shortage {
+                sku: "ABC123".to_owned(),
+                wanted: Some(3),
+                available: Some(1),
+            }];
+            match OrderId::parse(ORDER_ID) {
+                Ok(id) => Problem::out_of_stock(&id, shortages, Wait::from_seconds(5)),
+                Err(_) => Problem::new(ProblemCode::OutOfStock, kind.title()),
+            }
         }
         ProblemKind::Api(code) => Problem::new(code, format!("{}.", kind.title())),
     }

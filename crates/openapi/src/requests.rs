@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::examples;
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, HoldRequest, OrderRequest, PaymentCancellation,
-    PaymentConfirmation, Rejection, Release, Request,
+    PaymentConfirmation, Rejection, Release, Request, StockRequest,
 };
 use domain::AddressChange;
 
@@ -23,10 +23,11 @@ pub(crate) enum Body {
     Delivery,
     Hold,
     Release,
+    Stock,
 }
 
 impl Body {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Order,
         Self::PartialOrder,
         Self::Approval,
@@ -38,6 +39,7 @@ impl Body {
         Self::Delivery,
         Self::Hold,
         Self::Release,
+        Self::Stock,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -53,6 +55,7 @@ impl Body {
             Self::Delivery => "DeliveryConfirmation",
             Self::Hold => "HoldRequest",
             Self::Release => "ReleaseRequest",
+            Self::Stock => "StockRequest",
         }
     }
 
@@ -69,13 +72,14 @@ impl Body {
             Self::Delivery => <DeliveryConfirmation as Request>::schema(),
             Self::Hold => <HoldRequest as Request>::schema(),
             Self::Release => <Release as Request>::schema(),
+            Self::Stock => <StockRequest as Request>::schema(),
         }
     }
 
     /// Returns whether a request must have a body.
     const fn is_required(self) -> bool {
         match self {
-            Self::Order | Self::Address | Self::Payment => true,
+            Self::Order | Self::Address | Self::Payment | Self::Stock => true,
             Self::PartialOrder
             | Self::Approval
             | Self::Rejection
@@ -147,6 +151,13 @@ impl Body {
                 ),
                 ("empty", json!({})),
             ],
+            Self::Stock => vec![
+                (
+                    "counted",
+                    json!({"available": 120, "reason": "stocktaking"}),
+                ),
+                ("adjusted", json!({"adjust": -3, "reason": "damaged"})),
+            ],
         }
     }
 
@@ -188,6 +199,8 @@ fn summary_of(name: &str) -> &str {
         "amount_as_number" => "Amount as a number",
         "amount_as_string_with_currency" => "Amount as a string, with its currency",
         "with_signature" => "Delivery with the signer's name",
+        "counted" => "Number of available units",
+        "adjusted" => "Fewer units than before",
         "empty" => "Request without fields",
         _ => name,
     }

@@ -26,7 +26,7 @@ pub(crate) fn headers() -> Map<String, Value> {
             "WwwAuthenticate",
             text(
                 "The accepted authentication scheme.",
-                true,
+                false,
                 "ApiKey realm=\"orderflow\"",
             ),
         ),
@@ -37,6 +37,10 @@ pub(crate) fn headers() -> Map<String, Value> {
                 true,
                 "/orders/ORD-20261121-120000-AB12",
             ),
+        ),
+        (
+            "ResourceLocation",
+            text("The path of the new resource.", true, "/stock/ABC123"),
         ),
         (
             "Link",

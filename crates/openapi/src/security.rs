@@ -24,7 +24,8 @@ pub(crate) fn schemes() -> Value {
         "bearer": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
             "description": "A JSON Web Token, required if the setting `API_AUTH` is `jwt`. The scopes are `orders:read`, \
-                `orders:write` (start, cancel, address), `orders:price` (a customer sets prices) and `orders:operate` (review, payment, delivery, work list). \
+                `orders:write` (start, cancel, address), `orders:price` (a customer sets prices), \
+                `orders:operate` (review, payment, delivery, work list) and `stock:write` (change the stock). \
                 Without the scope `orders:operate`, another customer's order is 404.",
         },
     })

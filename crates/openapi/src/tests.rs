@@ -16,7 +16,7 @@ use crate::{document, requests::Body};
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, Document, EstimatedDeliveryView, HoldRequest,
     InvalidFields, OrderRequest, OrderView, PaymentCancellation, PaymentConfirmation, Rejection,
-    Release, Request, ResultView, StatusView,
+    Release, Request, ResultView, StatusView, StockRequest,
 };
 use domain::{AddressChange, AuditEvent, AuditEventType};
 use orderflow_http::{Operation, ProblemCode, ProblemKind, ROUTES};
@@ -273,6 +273,7 @@ fn read(body: Body, text: &str) -> Result<(), Vec<String>> {
         Body::Delivery => request::<DeliveryConfirmation>(text),
         Body::Hold => request::<HoldRequest>(text),
         Body::Release => request::<Release>(text),
+        Body::Stock => request::<StockRequest>(text),
     }
 }
 
@@ -452,6 +453,9 @@ fn example_with(body: Body, pointer: &str, value: Value) -> Value {
             "items": [{"sku": "A", "quantity": 1, "unit_price": 1}], "shipping_address": {"street": "1 Main St"},
         }),
         Body::Payment => json!({"transaction_id": "t", "amount": 1}),
+        Body::Stock if pointer == "/adjust" => json!({"reason": "r"}),
+        Body::Stock if pointer == "/available" => json!({}),
+        Body::Stock => json!({"available": 1}),
         Body::Approval
         | Body::Rejection
         | Body::Cancellation

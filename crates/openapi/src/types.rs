@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use admin::{StockChanged, StockDetail, StockEntry, StockList};
 use contract::{
     AdjustmentView, Amounts, AttentionEntry, ChargesView, EstimateBasis, EstimatedDeliveryView,
     FailureCount, FieldError, HourCount, LineItemView, MoneyDue, OrderAction, OrderDetails,
@@ -23,9 +24,10 @@ use domain::{
     WebhookProvider,
 };
 use events::{AuditLog, OrderList, WorkList};
-use orderflow_http::ProblemDocument;
+use orderflow_http::{ProblemDocument, Shortage};
 use signal::{SignalDone, SignalUndecided};
 use start::{DependencyHealth, Health, StartResponse as StartedOrder};
+use store::stock::StockMovement;
 
 /// The schemas of all named types that were requested so far.
 #[derive(Debug, Default)]
@@ -91,6 +93,7 @@ plain_types! {
     u16 => {"type": "integer", "minimum": 0},
     u32 => {"type": "integer", "minimum": 0},
     f64 => {"type": "number"},
+    i64 => {"type": "integer"},
     str => {"type": "string"},
     String => {"type": "string"},
     DateTime<Utc> => {"type": "string", "format": "date-time"},
@@ -671,6 +674,51 @@ response_types! {
     /// A request with an unknown outcome. The status of the order shows it later.
     SignalUndecided<'_> as "Undecided" { order_id: &OrderId, status [when_set]: Option<OrderStatus>, message: &str }
 
+    /// The stock of one SKU, in units.
+    StockEntry as "Stock" {
+        sku: String,
+        /// The units that an order can reserve.
+        available: i64,
+        /// The units that open orders have reserved.
+        held: i64,
+        shipped: i64,
+    }
+
+    /// One page of the stock, sorted by SKU.
+    StockList as "StockList" { stock: Vec<StockEntry> }
+
+    /// The stock of one SKU and its last changes.
+    StockDetail as "StockDetail" {
+        sku: String,
+        available: i64,
+        held: i64,
+        shipped: i64,
+        /// The newest change is the first one. It does not include reservations of orders.
+        movements: Vec<StockMovement>,
+    }
+
+    /// A change of the stock of one SKU.
+    StockMovement as "StockMovement" {
+        /// `opening`, `set`, `adjust`, or `correction` for a change by another way.
+        kind: String,
+        old_available: i64,
+        new_available: i64,
+        /// The caller: `key:NAME`, `token:SUBJECT`, `anonymous`, `cli` or `system`.
+        changed_by: String,
+        reason: Option<String>,
+        changed_at: DateTime<Utc>,
+    }
+
+    /// The stock of one SKU after a change.
+    StockChanged as "StockChanged" {
+        sku: String,
+        available: i64,
+        held: i64,
+        shipped: i64,
+        /// True if an earlier request with the same key made the change.
+        already [when_set]: bool,
+    }
+
     /// The health of the API.
     Health as "Health" { status: &'static str, temporal: DependencyHealth }
 
@@ -700,5 +748,15 @@ response_types! {
         order_status [when_set]: Option<OrderStatus>,
         /// The reason why a webhook event failed verification: `header`, `signature` or `timestamp`.
         reason [when_set]: Option<&str>,
+        /// With `out_of_stock`, each SKU that is short.
+        shortages [when_set]: &[Shortage],
+    }
+
+    /// A SKU of which too few units are available. A customer's caller gets no figures.
+    Shortage as "Shortage" {
+        sku: String,
+        /// The units of the order.
+        wanted [when_set]: Option<i64>,
+        available [when_set]: Option<i64>,
     }
 }

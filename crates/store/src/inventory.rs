@@ -144,15 +144,14 @@ pub async fn list(pool: &PgPool) -> Result<Vec<(Sku, Stock)>, Error> {
         .collect())
 }
 
-/// Sets the available units of a SKU, as after a stocktaking, and returns its new stock. Held and
-/// shipped units stay. The difference is added to the received units, so the row's check is satisfied.
+/// Sets the available units of a SKU to a number of at least zero, and returns its new stock. The
+/// movement names no caller ([`crate::stock::change_stock`] does).
 #[tracing::instrument(name = "store.inventory.set_available", skip_all)]
 pub async fn set_available(pool: &PgPool, sku: &Sku, available: i64) -> Result<Stock, Error> {
     sqlx::query_as!(
         Stock,
-        "insert into inventory (sku, available, received) values ($1, $2, $2)
-         on conflict (sku) do update set available = $2, received = inventory.received - inventory.available + $2
-         returning available, held, shipped",
+        r#"select now_available as "available!", now_held as "held!", now_shipped as "shipped!"
+           from change_stock($1, $2, null, $2, 'system', null, null)"#,
         sku.as_str(),
         available,
     )

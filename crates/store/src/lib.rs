@@ -31,6 +31,7 @@ pub mod shipments;
 pub mod simulator;
 pub mod stalled_orders;
 pub mod stats;
+pub mod stock;
 pub mod transactions;
 pub mod verify;
 pub mod webhook_events;

@@ -9,22 +9,25 @@ const ROLES: &str = "
 do $$
 declare name text;
 begin
-  foreach name in array array['orderflow_worker', 'orderflow_reader'] loop
+  foreach name in array array['orderflow_worker', 'orderflow_reader', 'orderflow_admin'] loop
     if not exists (select from pg_roles where rolname = name) then
       execute format('create role %I login', name);
     end if;
   end loop;
 end $$;
-grant rds_iam to orderflow_worker, orderflow_reader;
+grant rds_iam to orderflow_worker, orderflow_reader, orderflow_admin;
 grant usage on schema public, simulator to orderflow_worker;
 grant select, insert, update, delete on all tables in schema public, simulator to orderflow_worker;
 grant usage on all sequences in schema public, simulator to orderflow_worker;
 grant usage on schema public to orderflow_reader;
 grant select on all tables in schema public to orderflow_reader;
+grant usage on schema public to orderflow_admin;
+grant select, insert, update on inventory to orderflow_admin;
+grant select, insert on stock_movements to orderflow_admin;
 ";
 
-/// Creates `orderflow_worker`, which reads and writes, and `orderflow_reader`, for the functions
-/// that only read.
+/// Creates `orderflow_worker`, which reads and writes, `orderflow_reader`, for the functions that only
+/// read, and `orderflow_admin`, for the function that changes the shop's data and no orders.
 ///
 /// # Errors
 ///

@@ -108,6 +108,9 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         select 'stock does not add up', inventory.sku from inventory left join reserved on reserved.sku = inventory.sku
             where inventory.held <> coalesce(reserved.held, 0) or inventory.shipped - inventory.shipped_of_purged <> coalesce(reserved.shipped, 0)
         union all
+        select 'the stock and its movements differ', inventory.sku from inventory
+            where received <> (select coalesce(sum(change), 0) from stock_movements where stock_movements.sku = inventory.sku)
+        union all
         select distinct 'the mail about an audit event is not in the outbox: ' || mail_cause.kind, mail_cause.order_id from mail_cause
             where not exists (select from notifications
                 where notifications.order_id = mail_cause.order_id and notifications.kind = mail_cause.kind)

@@ -3,10 +3,12 @@
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use crate::{
     app::App,
     body::{self, ParsedBody},
+    reservation::await_reservation,
     response::{self, PaymentIdRule},
 };
 use domain::{Order, OrderId, OrderPolicy, PaymentMode};
@@ -20,6 +22,7 @@ use orderflow_http::{
 const MAX_ATTEMPTS: u32 = 5;
 
 pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
+    let began = Instant::now();
     let key = request.idempotency_key()?;
     let ParsedBody {
         order_request,
@@ -32,6 +35,7 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
     let fingerprint =
         contract::order_fingerprint(&order, profile.map_or("", |profile| profile.as_str()));
     let attempt = Attempt {
+        began,
         app,
         request,
         policy,
@@ -43,9 +47,7 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
     };
     let order_id = order_id_from_key(&key)?;
     match attempt.start_with_id(&order_id).await {
-        Ok((order, started)) => {
-            response::accepted_response(&order_id, &order, &attempt.policy, &started, false)
-        }
+        Ok((order, started)) => attempt.respond(&order_id, &order, &started).await,
         Err(StartError::Conflict) => {
             let detail = "An earlier request used this Idempotency-Key with another body; send a new key for a new order.";
             Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
@@ -55,6 +57,7 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
 }
 
 struct Attempt<'a> {
+    began: Instant,
     app: &'a App,
     request: &'a ApiRequest,
     policy: OrderPolicy,
@@ -69,13 +72,7 @@ impl Attempt<'_> {
                 random_order_id(DateTime::<Utc>::from(SystemTime::now()), rand::random())?;
             match self.start_with_id(&order_id).await {
                 Ok((order, started)) if !started.already_started => {
-                    return response::accepted_response(
-                        &order_id,
-                        &order,
-                        &self.policy,
-                        &started,
-                        false,
-                    );
+                    return self.respond(&order_id, &order, &started).await;
                 }
                 // Another order has this id, even if its body is identical.
                 Ok(_) | Err(StartError::Conflict) => {}
@@ -83,6 +80,17 @@ impl Attempt<'_> {
             }
         }
         Err(Problem::internal("every generated order id was in use"))
+    }
+
+    async fn respond(
+        &self,
+        order_id: &OrderId,
+        order: &Order,
+        started: &StartedOrder,
+    ) -> Result<ApiResponse, Problem> {
+        let accepted = response::accepted_response(order_id, order, &self.policy, started, false)?;
+        let call = (self.began, order_id, order.lines.as_slice());
+        await_reservation(self.app, self.request, call, accepted).await
     }
 
     async fn start_with_id(&self, order_id: &OrderId) -> Result<(Order, StartedOrder), StartError> {

@@ -8,6 +8,7 @@ mod create;
 mod handler;
 mod health;
 mod quote;
+mod reservation;
 mod response;
 mod start;
 

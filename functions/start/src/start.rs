@@ -1,8 +1,11 @@
 //! `POST /orders/{id}/start`: starts an order with the caller's id.
 
+use tokio::time::Instant;
+
 use crate::{
     app::App,
     body::{self, ParsedBody},
+    reservation::await_reservation,
     response::{self, PaymentIdRule},
 };
 use contract::{FieldError, InvalidFields};
@@ -11,6 +14,7 @@ use order_client::{NewOrder, StartError};
 use orderflow_http::{ApiRequest, ApiResponse, Problem, ProblemCode};
 
 pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
+    let began = Instant::now();
     // The order id identifies a retry here. The key is validated all the same: an invalid key must
     // not look accepted.
     request.idempotency_key()?;
@@ -37,13 +41,17 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
         request_id: &request.request_id,
     };
     match app.orders.start_order(&new).await {
-        Ok(started) => response::accepted_response(
-            &order_id,
-            &order,
-            &policy,
-            &started,
-            started.already_started,
-        ),
+        Ok(started) => {
+            let accepted = response::accepted_response(
+                &order_id,
+                &order,
+                &policy,
+                &started,
+                started.already_started,
+            )?;
+            let call = (began, &order_id, order.lines.as_slice());
+            await_reservation(app, request, call, accepted).await
+        }
         Err(StartError::Conflict) => {
             let detail =
                 format!("Another request with a different body started the order '{order_id}'.");

@@ -138,6 +138,8 @@ async fn check_example(
 ) {
     let id = format!("example-{number}");
     prepare_order(harness, &path, &id).await;
+    prepare_stock(harness, &path, &id).await;
+    let path = path.replace("{sku}", &id);
     if body["transaction_id"].is_string() {
         // Each example uses a transaction of a different order.
         body["transaction_id"] = json!(format!("tx-{number}"));
@@ -199,6 +201,16 @@ async fn check_example(
         .await;
     assert_eq!(unknown.status, 422, "{path}");
     assert_response_documented(document, &operation, &unknown);
+}
+
+/// Sets the stock that an example changes.
+async fn prepare_stock(harness: &Harness, path: &str, id: &str) {
+    if path.contains("{sku}") {
+        let sku = id.parse().unwrap();
+        store::inventory::set_available(&harness.pool, &sku, 100)
+            .await
+            .unwrap();
+    }
 }
 
 /// Brings an order to the state in which the route accepts the request.

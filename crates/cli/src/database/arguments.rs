@@ -128,7 +128,8 @@ pub(crate) struct EraseArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
-    /// Create the IAM users orderflow_worker and orderflow_reader and grant their privileges (RDS
+    /// Create the IAM users orderflow_worker, orderflow_reader and orderflow_admin and grant their
+    /// privileges (RDS
     /// only).
     #[arg(long)]
     pub(crate) iam_users: bool,
@@ -180,7 +181,7 @@ pub(crate) enum StockCommand {
     /// Set the available quantity of a SKU; held and shipped quantities do not change.
     #[command(after_help = "Examples:
   orderflow stock set ABC123 500
-  orderflow stock set ABC123 0")]
+  orderflow stock set ABC123 0 --reason 'water damage'")]
     Set(SetStock),
 }
 
@@ -192,6 +193,9 @@ pub(crate) struct SetStock {
     /// New available quantity.
     #[arg(value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000_000))]
     pub(crate) available: i64,
+    /// Reason, which is kept with the change.
+    #[arg(long, value_name = "TEXT", value_parser = value_parsers::note)]
+    pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

@@ -41,7 +41,9 @@ pub(crate) async fn run_migrations(Migrate { iam_users, output }: Migrate) -> Re
         }
         print(&format!("database: {}", update.describe()))?;
         if iam_users {
-            print("database: orderflow_worker and orderflow_reader have their privileges")?;
+            print(
+                "database: orderflow_worker, orderflow_reader and orderflow_admin have their privileges",
+            )?;
         }
         let line = if attributes.failure.is_some() {
             paint_failure(&attributes.summary)

@@ -1,6 +1,6 @@
 //! `stock`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::arguments::SetStock;
@@ -8,8 +8,12 @@ use crate::{
     output::{OutputArguments, format_table, print, print_json},
     target,
 };
+use contract::MAX_STOCK;
 use domain::Sku;
-use store::inventory::{self, Stock};
+use store::{
+    inventory::{self, Stock},
+    stock::{StockAmount, StockChange, StockOutcome, change_stock},
+};
 
 pub(crate) async fn list_stock(output: OutputArguments) -> Result<()> {
     let stock = inventory::list(&target::open_database().await?).await?;
@@ -38,9 +42,18 @@ pub(crate) async fn list_stock(output: OutputArguments) -> Result<()> {
 
 pub(crate) async fn set_stock(arguments: SetStock) -> Result<()> {
     let sku = arguments.sku;
-    let stock =
-        inventory::set_available(&target::open_database().await?, &sku, arguments.available)
-            .await?;
+    let change = StockChange {
+        sku: &sku,
+        amount: StockAmount::Set(arguments.available),
+        limit: MAX_STOCK,
+        changed_by: "cli",
+        reason: arguments.reason.as_deref(),
+        idempotency_key: None,
+    };
+    let changed = change_stock(&target::open_database().await?, change).await?;
+    let StockOutcome::Changed { stock, .. } = changed else {
+        bail!("{sku}: the stock was not changed; use a number from 0 to {MAX_STOCK}");
+    };
     if arguments.output.json {
         return print_json(&stock_json(&sku, stock));
     }

@@ -1,4 +1,4 @@
-//! The six functions, which share one Temporal client and one database pool.
+//! The seven functions, which share one Temporal client and one database pool.
 
 use anyhow::Result;
 use lambda_http::{Body, Request, RequestExt, Response};
@@ -16,6 +16,7 @@ pub(crate) struct Functions {
     signal: signal::App,
     query: query::App,
     events: events::App,
+    admin: admin::App,
     web: web::App,
     webhook: webhook::App,
 }
@@ -30,7 +31,8 @@ impl Functions {
             start: start::App::new(orders.clone())?,
             signal: signal::App::new(orders.clone()),
             query: query::App::new(orders.clone(), database.clone())?,
-            events: events::App::new(orders.clone(), database)?,
+            events: events::App::new(orders.clone(), database.clone())?,
+            admin: admin::App::new(database),
             webhook: webhook::App::new(orders)?,
             web: web::App,
         })
@@ -44,6 +46,7 @@ impl Functions {
             Function::Signal => self.signal.handle(request).await,
             Function::Query => self.query.handle(request).await,
             Function::Events => self.events.handle(request).await,
+            Function::Admin => self.admin.handle(request).await,
             Function::Web => self.web.handle(request).await,
             Function::Webhook => self.webhook.handle(request).await,
         }

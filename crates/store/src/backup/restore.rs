@@ -94,7 +94,8 @@ pub async fn is_database_empty(pool: &PgPool) -> Result<bool, BackupError> {
 /// When the file or the database is not suitable. Then nothing is changed.
 pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, BackupError> {
     let mut transaction = pool::begin(pool).await?;
-    sqlx::raw_sql("set local lock_timeout = '30s'")
+    // The backup contains the stock movements, so the trigger must not add them again.
+    sqlx::raw_sql("set local lock_timeout = '30s'; set local orderflow.has_movement = 'on'")
         .execute(&mut *transaction)
         .await
         .for_operation("set the lock timeout")?;
@@ -138,6 +139,11 @@ pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, B
     for table in &tables {
         advance_counters(&mut transaction, table).await?;
     }
+    // A backup of an earlier release has no movements.
+    sqlx::query_scalar!("select add_opening_movements()")
+        .fetch_one(&mut *transaction)
+        .await
+        .for_operation("add the opening movements")?;
     transaction.commit().await.for_operation("commit")?;
     let tables = tables.into_iter().filter_map(|table| {
         let rows = filled.get(&table.name).copied()?;
