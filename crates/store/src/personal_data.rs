@@ -191,6 +191,25 @@ async fn erase_children(connection: &mut PgConnection, order_id: &OrderId) -> Re
         .await
         .for_operation("erase the addresses of parcels")?;
     }
+    let consignments = sqlx::query!(
+        r#"select shipment_id, consignment_json -> 'address' as "address!" from simulator.parcels
+           where order_id = $1 and consignment_json ->> 'address' is not null"#,
+        order_id.as_str(),
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .for_operation("read the simulated carrier's records")?;
+    for consignment in consignments {
+        sqlx::query!(
+            "update simulator.parcels set consignment_json = jsonb_set(consignment_json, '{address}', $2)
+             where shipment_id = $1",
+            consignment.shipment_id,
+            erase_address(&consignment.address),
+        )
+        .execute(&mut *connection)
+        .await
+        .for_operation("erase the addresses of the simulated carrier")?;
+    }
     Ok(())
 }
 
