@@ -70,7 +70,7 @@ pub struct Adjustment {
     pub amount: Money,
 }
 
-/// What the shop notes about an order. The workflow reads none of it.
+/// The shop's notes about an order. The workflow reads none of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notes {
     /// The order's name in another system of the shop.

@@ -362,7 +362,7 @@ response_types! {
         notes [flattened]: Notes,
     }
 
-    /// What the shop notes about an order.
+    /// The shop's notes about an order.
     Notes as "Notes" {
         /// The order's name in another system of the shop.
         external_reference [when_set]: Option<String>,
@@ -434,7 +434,7 @@ response_types! {
         is_running: bool,
         review: Option<ReviewDecision>,
         payment_info: Option<PaymentInfo>,
-        /// The operator's hold. Absent if nobody holds the order.
+        /// The operator's hold. Absent if the order is not held.
         hold [when_set]: Option<Hold>,
         /// The order's wait for money, or for a decision about it. Absent if the order does not wait.
         waiting_for [when_set]: Option<WaitingFor>,

@@ -10,9 +10,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 
-use contract::OrderDetails;
-
 use crate::{Error, convert::to_json, error::SqlxResultExt, inventory, ledger, pool};
+use contract::OrderDetails;
 use domain::{AuditEvent, LineItem, NotificationKind, OrderState, Transaction};
 
 /// The state of an order, with the audit events that the row may not include yet.

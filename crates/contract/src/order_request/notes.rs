@@ -1,4 +1,4 @@
-//! Reads what the shop notes about an order.
+//! Reads the shop's notes about an order.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Verification of quotes: prices that the shop has signed for a customer (`docs/quotes.md`).
 //!
-//! A quote is no token and a token is no quote (RFC 8725, 3.11): the type in the header differs, and
-//! so do the keys.
+//! A token is not accepted as a quote, and a quote not as a token (RFC 8725, 3.11): the type in the
+//! header differs, and so do the keys.
 
 use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
 use serde_json::{Map, Value};
