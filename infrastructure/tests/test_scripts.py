@@ -589,7 +589,7 @@ class Pages(unittest.TestCase):
         regional |= {name for name, each in parameters.items() if re.search(r"\b(vpce?|subnet)-", each.get("AllowedPattern", ""))}
         regional |= {"AlarmTopicArn", "CertificateArn", "HostedZoneId", "TemporalEndpointService", "Zones"}
         # Without a backend, there is no database to restore.
-        regional -= {"DatabaseUrlSecretArn"}
+        regional -= {"DatabaseUrlSecretArn", "AdminDatabaseUrlSecretArn"}
         self.assertGreater(len(regional), 18)
         self.assertEqual(regional - set(re.findall(r"`(\w+)`", section)), set())
         [command] = re.findall(r"release\.sh prod ([^`]+)", section)
