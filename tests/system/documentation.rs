@@ -193,7 +193,8 @@ async fn unknown_path_is_404_and_wrong_method_405() {
         if allowed.contains("GET") {
             allowed.insert("HEAD");
         }
-        for method in [Method::PUT, Method::PATCH] {
+        let others = [Method::PUT, Method::PATCH].into_iter();
+        for method in others.filter(|method| !allowed.contains(method.as_str())) {
             let response = harness.send(method, &path, &[], None).await;
             assert_eq!(
                 response

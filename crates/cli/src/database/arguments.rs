@@ -101,8 +101,15 @@ pub(crate) struct PurgeArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CustomerCommand {
     /// Print all data of the customer's orders as JSON.
+    #[command(after_help = "Examples:
+  orderflow customer export C-1
+  orderflow customer export john@example.com > customer.json")]
     Export(ExportArguments),
     /// Replace the personal data of the customer's ended orders; amounts and the audit log stay.
+    #[command(after_help = "Examples:
+  orderflow customer erase john@example.com --dry-run
+  orderflow customer erase C-1
+  orderflow customer erase C-1 --yes --json")]
     Erase(EraseArguments),
 }
 
