@@ -197,13 +197,10 @@ impl Amounts {
         let others = [items, shipping, added_tax, fees]
             .into_iter()
             .try_fold(zero, Money::checked_add)?;
-        let total =
-            Money::from_minor(others.minor() - discounts.minor(), currency).map_err(|error| {
-                match error {
-                    MoneyError::Negative => TotalError::BelowZero { discounts, others },
-                    error => error.into(),
-                }
-            })?;
+        if discounts.minor() > others.minor() {
+            return Err(TotalError::BelowZero { discounts, others });
+        }
+        let total = Money::from_minor(others.minor() - discounts.minor(), currency)?;
         Ok(Self {
             items,
             discounts,

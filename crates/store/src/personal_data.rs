@@ -216,13 +216,10 @@ async fn erase_children(connection: &mut PgConnection, order_id: &OrderId) -> Re
 /// Replaces every text of an object with the mark.
 fn marked(object: &Value) -> Value {
     let fields = object.as_object().into_iter().flatten();
-    let mark = |value: &Value| match value {
-        Value::Null => Value::Null,
-        _ => json!(MARK),
-    };
+    let mark = |value: &Value| (!value.is_null()).then_some(MARK);
     Value::Object(
         fields
-            .map(|(name, value)| (name.clone(), mark(value)))
+            .map(|(name, value)| (name.clone(), json!(mark(value))))
             .collect(),
     )
 }

@@ -97,12 +97,7 @@ impl QuoteVerifier {
         validation.set_required_spec_claims(&["exp", "aud"]);
         validation.set_audience(&[&self.audience]);
         let claims = decode::<Map<String, Value>>(quote, &key, &validation)
-            .map_err(|error| match error.kind() {
-                ErrorKind::ExpiredSignature => QuoteError::Expired,
-                ErrorKind::InvalidSignature => QuoteError::Invalid("its signature is invalid"),
-                ErrorKind::InvalidAudience => QuoteError::Invalid("it is for another audience"),
-                _ => QuoteError::Invalid("a claim is missing or malformed"),
-            })?
+            .map_err(|error| rejection(error.kind()))?
             .claims;
         let time = |name| claims.get(name).and_then(Value::as_i64);
         let lifetime = time("exp").zip(time("iat")).map(|(exp, iat)| exp - iat);
@@ -118,5 +113,18 @@ impl QuoteVerifier {
             .ok_or(QuoteError::Invalid("it has no valid id"))?
             .to_owned();
         Ok(VerifiedQuote { id, key_id, claims })
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all other errors are malformed quotes"
+)]
+fn rejection(kind: &ErrorKind) -> QuoteError {
+    match kind {
+        ErrorKind::ExpiredSignature => QuoteError::Expired,
+        ErrorKind::InvalidSignature => QuoteError::Invalid("its signature is invalid"),
+        ErrorKind::InvalidAudience => QuoteError::Invalid("it is for another audience"),
+        _ => QuoteError::Invalid("a claim is missing or malformed"),
     }
 }
