@@ -29,8 +29,17 @@ FIELD_ERRORS = (
     "must have at most ",
     r"[A-Z]{3} has \d decimals",
     "must be at most 999999999999999 minor units",
-    # The sum of all line items.
+    # The total of an order, and its parts.
     "the total must be ",
+    "must be .*, the total of the other fields",
+    "must be at most .*, the value of the line",
+    "the discounts of .* are more than the other amounts",
+    # A deployment without keys of quotes.
+    "must be absent: this deployment has no keys of quotes",
+    # Either a number of units or an adjustment, which has a reason.
+    "must be absent beside available",
+    "is required, or adjust",
+    "is required for an adjustment",
     # Names of countries and hosts.
     "must be a country of ISO 3166",
     "must be an e-mail address",

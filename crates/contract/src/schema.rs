@@ -135,8 +135,9 @@ pub(crate) fn above_zero() -> Value {
     json!({"type": ["number", "string", "null"], "exclusiveMinimum": 0, "pattern": pattern})
 }
 
-/// Returns the schema of a decimal of at least zero, as a number or a string.
+/// Returns the schema of a decimal of at least zero, as a number or a string. A blank one counts as
+/// absent.
 pub(crate) fn amount() -> Value {
-    let pattern = r"^[0-9]+(\.[0-9]+)?$";
+    let pattern = padded(r"[0-9]+(\.[0-9]+)?");
     json!({"type": ["number", "string", "null"], "minimum": 0, "pattern": pattern})
 }

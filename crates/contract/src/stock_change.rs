@@ -85,7 +85,7 @@ impl Request for StockRequest {
     }
 
     fn object_schema() -> Value {
-        let number = |least: i64| json!({"type": ["integer", "string", "null"], "minimum": least, "maximum": MAX_STOCK, "pattern": "^-?[0-9]+(\\.0+)?$"});
+        let number = |least: i64| json!({"type": ["integer", "string", "null"], "minimum": least, "maximum": MAX_STOCK, "pattern": schema::padded(r"-?[0-9]+(\.0+)?")});
         schema::object(
             [
                 ("available", number(0)),

@@ -37,6 +37,14 @@ pub(crate) async fn price_body<'a>(
             require_no_price(request, &body)?;
             Ok(as_sent)
         }
+        // A blank text counts as absent, in every field.
+        Some(Value::String(quote)) if quote.trim().is_empty() => {
+            require_no_price(request, &body)?;
+            Ok(PricedBody {
+                text: Cow::Owned(without_quote(body).to_string()),
+                is_quoted: false,
+            })
+        }
         Some(Value::String(quote)) => {
             let quote = verify(app, request, quote).await?;
             Ok(PricedBody {
@@ -48,6 +56,13 @@ pub(crate) async fn price_body<'a>(
             "must be a text: the quote in its compact form",
         )),
     }
+}
+
+fn without_quote(mut body: Value) -> Value {
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("quote");
+    }
+    body
 }
 
 /// Rejects prices of a customer's caller, which may not set them.

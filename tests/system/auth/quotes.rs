@@ -95,8 +95,8 @@ async fn customer_sets_no_price() {
         .call(keys.get("shop"), "GET", "/orders/priced-1", None)
         .await
         .expect_problem(404, "order_not_found");
-    // The sample cart has its own price.
-    start("customer", "priced-2", &json!({}))
+    // The sample cart has its own price, and a blank text counts as absent.
+    start("customer", "priced-2", &json!({"quote": " "}))
         .await
         .expect_status(202);
     start("trusted", "priced-3", &sample_order_of("C-1"))
