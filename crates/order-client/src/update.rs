@@ -25,7 +25,7 @@ const ACCEPTANCE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time in which an update is repeated while its order continues as new, which takes milliseconds,
 /// or after Temporal has lost it.
-const BUSY_LIMIT: Duration = Duration::from_secs(2);
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
 /// The pause before an update is repeated that Temporal has lost.
 const LOST_PAUSE: Duration = Duration::from_millis(50);
