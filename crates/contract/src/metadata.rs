@@ -83,7 +83,7 @@ pub(crate) fn metadata_schema() -> Value {
         "type": "object",
         "description": format!("The shop's own data, of at most {} bytes.", Metadata::MAX_BYTES),
         "maxProperties": Metadata::MAX_KEYS,
-        "propertyNames": {"minLength": 1, "maxLength": Metadata::MAX_KEY_LENGTH},
+        "propertyNames": {"minLength": 1, "maxLength": Metadata::MAX_KEY_LENGTH, "pattern": schema::visible_name()},
         "additionalProperties": {"anyOf": [text, number, flag]},
     }))
 }

@@ -102,6 +102,12 @@ pub(crate) fn filled_text(longest: usize) -> Value {
     json!({"type": ["string", "null"], "minLength": 1, "maxLength": longest, "pattern": pattern})
 }
 
+/// Returns the pattern of a name without control characters that has a visible one.
+pub(crate) fn visible_name() -> String {
+    let hidden = in_class(INVISIBLE);
+    format!("^[^{CONTROL}]*[^{hidden}][^{CONTROL}]*$")
+}
+
 /// Returns the schema of a valid identifier.
 pub fn id_schema<T: Identifier>() -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": T::MAX_LENGTH, "pattern": T::PATTERN})
