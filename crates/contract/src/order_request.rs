@@ -14,8 +14,8 @@ use crate::{
     metadata::take_metadata,
 };
 use domain::{
-    Address, AddressChange, Amounts, Charges, Currency, Customer, Decimal, LineItem, Metadata,
-    Money, Notes, Order, PaymentId, QuoteReference, Sku, TotalError,
+    Address, AddressChange, Charges, Currency, Customer, Decimal, LineItem, Metadata, Money, Notes,
+    Order, PaymentId, QuoteReference, Sku, TotalError,
 };
 
 /// A request to start an order. The line items may be missing, see
@@ -100,34 +100,32 @@ impl OrderRequest {
             && are_lines_valid
             && !request.lines.is_empty()
             && !fields.is_rejected(&CHARGES);
-        if is_summable && let Err(invalid) = request.amounts() {
+        if is_summable && let Err(invalid) = request.total() {
             fields.reject(&invalid.pointer[1..], invalid.detail);
         }
         Some(request)
     }
 
-    /// Returns the parts of the total, which must be the expected one.
-    fn amounts(&self) -> Result<Amounts, FieldError> {
+    /// Returns the total, which must be the expected one.
+    fn total(&self) -> Result<Money, FieldError> {
         let invalid = |pointer: &str, detail: String| FieldError {
             pointer: pointer.to_owned(),
             detail,
         };
-        let amounts = Amounts::of(&self.lines, &self.charges, self.currency).map_err(|error| {
-            let pointer = match error {
-                TotalError::Amount(_) => "/items",
-                TotalError::BelowZero { .. } => "/discounts",
-            };
-            invalid(pointer, error.to_string())
-        })?;
+        let total =
+            Order::total_of(&self.lines, &self.charges, self.currency).map_err(|error| {
+                let pointer = match error {
+                    TotalError::Amount(_) => "/items",
+                    TotalError::BelowZero { .. } => "/discounts",
+                };
+                invalid(pointer, error.to_string())
+            })?;
         match self.expected_total {
-            Some(expected) if expected != amounts.total => Err(invalid(
+            Some(expected) if expected != total => Err(invalid(
                 "/total_amount",
-                format!(
-                    "must be {}, the total of the other fields",
-                    amounts.total.decimal()
-                ),
+                format!("must be {}, the total of the other fields", total.decimal()),
             )),
-            _ => Ok(amounts),
+            _ => Ok(total),
         }
     }
 
@@ -143,13 +141,13 @@ impl OrderRequest {
                 detail: "must have at least one element".to_owned(),
             }]));
         }
-        let amounts = self.amounts().map_err(|error| InvalidFields(vec![error]))?;
+        let total = self.total().map_err(|error| InvalidFields(vec![error]))?;
         Ok(Order {
             customer: self.customer,
             lines: self.lines,
             currency: self.currency,
             charges: self.charges,
-            total: amounts.total,
+            total,
             shipping_address: self.shipping_address,
             billing_address: self.billing_address,
             payment_id: self.payment_id,
@@ -699,6 +697,29 @@ mod tests {
         }
         let line = r#"{"items": [{"sku": "A", "qty": 1, "price": 1, "discount_amount": "1.01"}]}"#;
         assert_eq!(refused(line), ["/items/0/discount_amount"]);
+    }
+
+    /// The function `start` looks for prices in the body as a JSON value, and leaves a body that is none
+    /// to this reader. So each of them must be refused here.
+    #[test]
+    fn body_that_is_no_json_value_is_refused() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for rest in [
+            r#""note": "\ud800""#.to_owned(),
+            r#""metadata": {"a": "\ud800"}"#.to_owned(),
+            r#""metadata": {"\ud800": 1}"#.to_owned(),
+            r#""metadata": {"a": 1e400}"#.to_owned(),
+            r#""total_amount": 1e400"#.to_owned(),
+            format!(r#""metadata": {{"a": {deep}}}"#),
+            format!(r#""gift_message": {deep}"#),
+        ] {
+            let text = format!(r#"{{"items": [{{"sku": "A", "qty": 1, "price": 0.01}}], {rest}}}"#);
+            assert!(
+                serde_json::from_str::<serde_json::Value>(&text).is_err(),
+                "{rest}"
+            );
+            assert!(parse_order(&text).is_err(), "{rest}");
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub use metadata::{Metadata, MetadataChange, MetadataError, MetadataValue};
 pub use money::{Currency, Money, MoneyError};
 pub use notification::NotificationKind;
 pub use order::{
-    Adjustment, Amounts, Charges, Customer, LineItem, Notes, Order, QuoteReference, TotalError,
+    Adjustment, Charges, Customer, LineItem, Notes, Order, QuoteReference, TotalError,
 };
 pub use order_state::{
     Failure, FailureCode, Hold, OrderState, ReviewDecision, TransitionError,

@@ -130,50 +130,17 @@ impl Order {
         self.total.is_zero()
     }
 
-    /// Returns the parts of the total.
-    ///
-    /// # Errors
-    ///
-    /// The same as of [`Amounts::of`], which no valid order has.
-    pub fn amounts(&self) -> Result<Amounts, TotalError> {
-        Amounts::of(&self.lines, &self.charges, self.currency)
-    }
-}
-
-/// The parts of an order's total.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Amounts {
-    /// The value of all line items.
-    pub items: Money,
-    /// The discounts of the line items and of the order.
-    pub discounts: Money,
-    pub shipping: Money,
-    pub tax: Money,
-    pub fees: Money,
-    pub total: Money,
-}
-
-/// The reason why an order has no valid total.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TotalError {
-    #[error("the total {0}")]
-    Amount(#[from] MoneyError),
-    #[error("the discounts of {discounts} are more than the other amounts of {others}")]
-    BelowZero { discounts: Money, others: Money },
-}
-
-impl Amounts {
-    /// Returns the parts of the total and their sum: the line items, shipping, tax and fees, less the
-    /// discounts. All amounts must be in `currency`.
+    /// Returns the total: the line items, shipping, tax and fees, less the discounts. All amounts must
+    /// be in `currency`.
     ///
     /// # Errors
     ///
     /// The total is below zero or above the limit of [`Money`].
-    pub fn of(
+    pub fn total_of(
         lines: &[LineItem],
         charges: &Charges,
         currency: Currency,
-    ) -> Result<Self, TotalError> {
+    ) -> Result<Money, TotalError> {
         let zero = Money::zero(currency);
         let items = lines
             .iter()
@@ -188,26 +155,25 @@ impl Amounts {
             .iter()
             .try_fold(zero, |sum, fee| sum.checked_add(fee.amount))?;
         let shipping = charges.shipping.unwrap_or(zero);
-        let tax = charges.tax.unwrap_or(zero);
-        let added_tax = if charges.prices_include_tax {
-            zero
-        } else {
-            tax
-        };
-        let others = [items, shipping, added_tax, fees]
+        let tax = charges.tax.filter(|_| !charges.prices_include_tax);
+        let others = [items, shipping, tax.unwrap_or(zero), fees]
             .into_iter()
             .try_fold(zero, Money::checked_add)?;
         if discounts.minor() > others.minor() {
             return Err(TotalError::BelowZero { discounts, others });
         }
-        let total = Money::from_minor(others.minor() - discounts.minor(), currency)?;
-        Ok(Self {
-            items,
-            discounts,
-            shipping,
-            tax,
-            fees,
-            total,
-        })
+        Ok(Money::from_minor(
+            others.minor() - discounts.minor(),
+            currency,
+        )?)
     }
+}
+
+/// The reason why an order has no valid total.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TotalError {
+    #[error("the total {0}")]
+    Amount(#[from] MoneyError),
+    #[error("the discounts of {discounts} are more than the other amounts of {others}")]
+    BelowZero { discounts: Money, others: Money },
 }

@@ -9,8 +9,8 @@ use crate::{
 };
 use domain::Notes;
 
-pub(crate) const MAX_REFERENCE_LENGTH: usize = 200;
-pub(crate) const MAX_NOTE_LENGTH: usize = 2_000;
+const MAX_REFERENCE_LENGTH: usize = 200;
+const MAX_NOTE_LENGTH: usize = 2_000;
 const MAX_GIFT_MESSAGE_LENGTH: usize = 500;
 
 pub(super) fn read_notes(fields: &mut Fields<'_, '_>) -> Notes {
