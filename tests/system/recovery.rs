@@ -1,5 +1,7 @@
 //! Orders whose workflow was terminated or deleted, and the search that ends them from their rows.
 
+use std::collections::BTreeSet;
+
 use futures::future::join_all;
 use serde_json::{Value, json};
 use temporalio_client::WorkflowTerminateOptions;
@@ -39,16 +41,21 @@ async fn terminate(harness: &Harness, id: &str) {
         .unwrap();
 }
 
-/// Searches until the report has `count` orders in this list, and returns the last report. An order
-/// must have been idle for a second.
+/// Searches until the reports together have `count` orders in this list, and returns the last report.
+/// An order must have been idle for a second, so a search can find only a part of them.
 async fn recover(harness: &Harness, list: &str, count: usize) -> Value {
+    let mut found = BTreeSet::new();
     let search = async || {
-        harness
+        let report = harness
             .run_json(&["recover", "--idle-for", "1s", "--json"])
-            .await
+            .await;
+        let orders = report[list].as_array().unwrap().iter();
+        found.extend(orders.map(|order| order["order_id"].as_str().unwrap().to_owned()));
+        (found.len(), report)
     };
-    let is_found = |report: &Value| report[list].as_array().unwrap().len() == count;
-    harness.wait_until("lost orders", search, is_found).await
+    let is_found = |(found, _): &(usize, Value)| *found == count;
+    let (_, report) = harness.wait_until("lost orders", search, is_found).await;
+    report
 }
 
 /// Searches until `count` orders were idle for a second, and returns the report.

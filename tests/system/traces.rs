@@ -274,14 +274,19 @@ async fn request_joins_after_replay_and_no_span_repeats() {
         .await
         .expect_started();
     harness.wait_for_step(&id, "manual_review").await;
-    let find_start = || {
-        let spans = collector.spans();
-        spans.into_iter().find(|span| span.name == ORDER[2])
+    // A killed worker loses the spans that it has not exported.
+    let reservation = "RunActivity:ReserveInventory";
+    let read = async || collector.spans();
+    let find = |spans: &[Span], name: &str| spans.iter().find(|span| span.name == name).cloned();
+    let is_exported = |spans: &Vec<Span>| {
+        [ORDER[2], reservation]
+            .iter()
+            .all(|name| find(spans, name).is_some())
     };
-    let start = harness
-        .wait_until("the start", async || find_start(), Option::is_some)
-        .await
-        .unwrap();
+    let spans = harness
+        .wait_until("the first spans", read, is_exported)
+        .await;
+    let start = find(&spans, ORDER[2]).unwrap();
     // The next worker replays the order.
     harness.worker.kill().await;
     harness.worker.restart().await.unwrap();
@@ -303,7 +308,7 @@ async fn request_joins_after_replay_and_no_span_repeats() {
         .wait_for_spans(&collector, &start.trace, &names)
         .await;
     assert_eq!(trace.path(charge), [&ORDER[..], &[charge]].concat());
-    for name in [ORDER[2], "RunActivity:ReserveInventory", charge] {
+    for name in [ORDER[2], reservation, charge] {
         let count = trace.0.iter().filter(|span| span.name == name).count();
         assert_eq!(count, 1, "{name}");
     }
