@@ -6,6 +6,7 @@
 mod address;
 mod amounts;
 mod attention;
+mod customer_view;
 mod document;
 mod metadata;
 mod number;
@@ -26,6 +27,7 @@ mod workflow_id;
 
 pub use amounts::{Amounts, MovedMoney};
 pub use attention::AttentionEntry;
+pub use customer_view::audit_event_for_customer;
 pub use document::{Document, DocumentError, FieldError, Fields, InvalidFields, Rules};
 pub use order_action::{OrderAction, allowed_actions};
 pub use order_document::{
@@ -35,7 +37,7 @@ pub use order_document::{
 pub use order_list::{OrderAttention, OrderSort};
 pub use order_quota::{ANONYMOUS_UPDATE, QuotaExceeded};
 pub use order_request::OrderRequest;
-pub use payment_confirmation::PaymentConfirmation;
+pub use payment_confirmation::{PaymentConfirmation, ReportedPayment};
 pub use priced_fields::{QUOTED_FIELDS, QuotedFields, priced_fields, with_quote};
 pub use request::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest,

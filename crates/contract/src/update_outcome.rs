@@ -4,6 +4,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::ReportedPayment;
 use domain::{Address, OrderStatus, Step, string_enum};
 
 string_enum! {
@@ -16,6 +17,10 @@ string_enum! {
         AlreadyPaid => "already_paid",
         NotPaid => "not_paid",
         PaymentMismatch => "payment_mismatch",
+        /// The order has the confirmed payment, and refunds it.
+        PaymentRefunded => "payment_refunded",
+        /// The confirmed transaction is known, with another amount.
+        TransactionMismatch => "transaction_mismatch",
         NotShipped => "not_shipped",
         AddressIncomplete => "address_incomplete",
         PaymentIdInUse => "payment_id_in_use",
@@ -40,6 +45,9 @@ pub enum UpdateOutcome {
         code: RefusalCode,
         detail: String,
         status: OrderStatus,
+        /// The payment of a refused confirmation. Outcomes of earlier releases have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payment: Option<ReportedPayment>,
     },
     /// The outcome is not known yet, because the carrier has not responded. The order's status
     /// shows it later.

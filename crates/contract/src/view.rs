@@ -65,6 +65,10 @@ pub struct OrderView {
     /// The `seq` of the last audit event that this state includes, which is the `ETag`.
     pub seq: u32,
     pub source: Source,
+    /// Whether the accepted document is not known to the source yet. Items, total, currency, customer
+    /// and addresses are then missing, not empty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub document_pending: bool,
     /// `None` until the order is validated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amounts: Option<Amounts>,
@@ -177,6 +181,7 @@ impl OrderView {
             updated_at: record.updated_at(),
             seq: record.last_seq(),
             source,
+            document_pending: order.is_none() && record.is_running(),
             amounts: None,
             shipments: Vec::new(),
             actions: Vec::new(),

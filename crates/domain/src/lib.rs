@@ -24,6 +24,7 @@ mod payment_event;
 mod policy;
 mod profile;
 mod provider_units;
+mod review_limits;
 mod search_attribute;
 mod shipment;
 mod span;
@@ -46,7 +47,7 @@ pub use order::{
     Adjustment, Charges, Customer, LineItem, Notes, Order, QuoteReference, TotalError,
 };
 pub use order_state::{
-    Failure, FailureCode, Hold, OrderState, ReviewDecision, TransitionError,
+    Failure, FailureCode, Hold, OrderState, ReviewDecision, Shortage, TransitionError,
     VERSIONS_PER_HISTORY_EVENT, WaitReason, WaitingFor,
 };
 pub use payment::{ChargeError, ChargeProvider, EXTERNAL, PaymentInfo, PaymentStatus};
@@ -57,8 +58,9 @@ pub use policy::{
     CaptureMode, CompleteOn, DeliveryPolicy, HoldOnDispute, OnTimeout, OrderPolicy,
     PartialPayments, PaymentMode, ReviewMode, ReviewPolicy,
 };
-pub use profile::{Profile, resolve_policy};
+pub use profile::{DeploymentPolicy, Profile, resolve_policy};
 pub use provider_units::UnitsError;
+pub use review_limits::ReviewLimits;
 pub use search_attribute::{
     CUSTOMER_ID_ATTRIBUTE, ORDER_STATUS_ATTRIBUTE, ORDER_STEP_ATTRIBUTE, ORDER_TOTAL_ATTRIBUTE,
     SEARCH_ATTRIBUTES, SearchAttributeType,

@@ -48,7 +48,7 @@ pub use long_poll::LongPoll;
 pub use order_id::{order_id_from_key, random_order_id};
 pub use pagination::{PageCursor, decode_cursor, encode_cursor, encode_segment, next_link};
 pub use prefer::{MAX_WAIT_SECONDS, Wait};
-pub use problem::{Problem, ProblemCode, ProblemDocument, ProblemKind, Shortage};
+pub use problem::{Problem, ProblemCode, ProblemDocument, ProblemKind};
 pub use query_parameters::{DEFAULT_LIMIT, MAX_LIMIT, QueryParameters};
 pub use rate_limit::set_rate_limiter;
 pub use request::ApiRequest;

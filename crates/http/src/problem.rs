@@ -11,8 +11,10 @@ use lambda_http::{
 use serde::Serialize;
 
 use crate::{Scope, Wait, prefer::PREFERENCE_APPLIED};
-use contract::{DocumentError, FieldError, InvalidFields, RefusalCode, RequestError};
-use domain::{OrderId, OrderStatus};
+use contract::{
+    DocumentError, FieldError, InvalidFields, RefusalCode, ReportedPayment, RequestError,
+};
+use domain::{OrderId, OrderStatus, Shortage};
 
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($variant:ident => ($status:literal, $code:literal, $title:literal)),+ $(,)? }) => {
@@ -106,6 +108,7 @@ impl ProblemKind {
             Self::Api(code) => code.parts(),
             Self::Refusal(code) => match code {
                 RefusalCode::PaymentMismatch
+                | RefusalCode::TransactionMismatch
                 | RefusalCode::AddressIncomplete
                 | RefusalCode::Malformed => {
                     (422, code.as_str(), "Request not accepted by the order")
@@ -117,6 +120,7 @@ impl ProblemKind {
                 | RefusalCode::AlreadyPaid
                 | RefusalCode::NotPaid
                 | RefusalCode::PaymentIdInUse
+                | RefusalCode::PaymentRefunded
                 | RefusalCode::NotShipped => {
                     (409, code.as_str(), "Conflict with the order's state")
                 }
@@ -143,6 +147,7 @@ pub struct Problem {
     detail: Box<str>,
     errors: Box<[FieldError]>,
     order_status: Option<OrderStatus>,
+    payment_status: Option<ReportedPayment>,
     reason: Option<&'static str>,
     shortages: Option<Box<Shortages>>,
     waited: Option<Wait>,
@@ -165,6 +170,9 @@ pub struct ProblemDocument<'a> {
     /// The order's status; the member `status` is the HTTP status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_status: Option<OrderStatus>,
+    /// With a refused confirmation, the payment that it reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_status: Option<ReportedPayment>,
     /// The failed check of a webhook event: `header`, `signature` or `timestamp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
@@ -173,33 +181,9 @@ pub struct ProblemDocument<'a> {
     pub shortages: &'a [Shortage],
 }
 
-/// A SKU of which too few units are available.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Shortage {
-    pub sku: String,
-    /// The units of the order. Absent for a caller that is a customer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<i64>,
-    /// The available units. Absent for a caller that is a customer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub available: Option<i64>,
-}
-
 /// All shortages of an order. In a box, because few problems have them.
 #[derive(Debug)]
 struct Shortages(Vec<Shortage>);
-
-impl Shortage {
-    /// Returns only the name of the SKU.
-    #[must_use]
-    pub fn without_figures(self) -> Self {
-        Self {
-            wanted: None,
-            available: None,
-            ..self
-        }
-    }
-}
 
 impl Problem {
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
@@ -212,6 +196,7 @@ impl Problem {
             detail: detail.into().into_boxed_str(),
             errors: Box::default(),
             order_status: None,
+            payment_status: None,
             reason: None,
             shortages: None,
             waited: None,
@@ -299,7 +284,7 @@ impl Problem {
     pub fn out_of_stock(order_id: &OrderId, shortages: Vec<Shortage>, waited: Wait) -> Self {
         let names: Vec<_> = shortages
             .iter()
-            .map(|shortage| printable_excerpt(&shortage.sku))
+            .map(|shortage| printable_excerpt(shortage.sku.as_str()))
             .collect();
         let detail = format!(
             "The order '{order_id}' has failed: too few units are available of {}.",
@@ -378,6 +363,15 @@ impl Problem {
         }
     }
 
+    /// Adds the payment that a refused confirmation reports.
+    #[must_use]
+    pub fn with_payment_status(self, payment_status: Option<ReportedPayment>) -> Self {
+        Self {
+            payment_status,
+            ..self
+        }
+    }
+
     pub(crate) fn status(&self) -> u16 {
         self.kind.status()
     }
@@ -407,6 +401,7 @@ impl Problem {
             code,
             errors: &self.errors,
             order_status: self.order_status,
+            payment_status: self.payment_status,
             reason: self.reason,
             shortages: self
                 .shortages

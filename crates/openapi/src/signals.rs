@@ -74,7 +74,9 @@ fn action(operation: SignalOperation) -> Action {
             summary: "Confirm the payment",
             details: "Records a payment that the customer made through another payment provider. \
                 `amount` must be equal to the order's total. \
-                A repeated confirmation of the same transaction has no second effect.",
+                A repeated confirmation of the same transaction has no second effect. \
+                A refusal has the member `payment_status`. With `not_taken`, the refund is the task of the caller; \
+                `payment_refunded` means that orderflow has the payment and refunds it.",
             body: Body::Payment,
             example: examples::accepted("payment_confirmed", "prepare", "Payment confirmed."),
             refusals: &[
@@ -82,7 +84,9 @@ fn action(operation: SignalOperation) -> Action {
                 RefusalCode::OrderClosed,
                 RefusalCode::PaymentNotExpected,
                 RefusalCode::PaymentIdInUse,
+                RefusalCode::PaymentRefunded,
                 RefusalCode::PaymentMismatch,
+                RefusalCode::TransactionMismatch,
             ],
         },
         SignalOperation::Hold => Action {

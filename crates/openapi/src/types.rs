@@ -13,18 +13,19 @@ use admin::{StockChanged, StockDetail, StockEntry, StockList};
 use contract::{
     AdjustmentView, Amounts, AttentionEntry, ChargesView, EstimateBasis, EstimatedDeliveryView,
     FailureCount, FieldError, HourCount, LineItemView, MoneyDue, OrderAction, OrderDetails,
-    OrderView, ResultView, ShipmentView, Source, Stats, StatusCount, StatusView, StepTime,
+    OrderView, ReportedPayment, ResultView, ShipmentView, Source, Stats, StatusCount, StatusView,
+    StepTime,
 };
 use domain::{
     Address, AuditEvent, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency,
     Customer, Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldOnDispute,
     Metadata, Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments, PaymentId,
     PaymentInfo, PaymentMode, PaymentStatus, PaymentWarning, ReviewDecision, ReviewMode,
-    ReviewPolicy, ShipmentInfo, Sku, Span, Step, TransactionId, WaitReason, WaitingFor,
+    ReviewPolicy, ShipmentInfo, Shortage, Sku, Span, Step, TransactionId, WaitReason, WaitingFor,
     WebhookProvider,
 };
 use events::{AuditLog, OrderList, WorkList};
-use orderflow_http::{ProblemDocument, Shortage};
+use orderflow_http::ProblemDocument;
 use signal::{SignalDone, SignalUndecided};
 use start::{DependencyHealth, Health, StartResponse as StartedOrder};
 use store::stock::StockMovement;
@@ -245,6 +246,8 @@ enums! {
     PaymentWarning,
     /// A request to an order, by the last segment of its path below `signals/`.
     OrderAction,
+    /// The payment that a refused confirmation reports.
+    ReportedPayment,
 }
 
 /// Lists the fields of a type. `field [when_set]: Type` is omitted when it has no value, the fields of
@@ -415,7 +418,12 @@ response_types! {
     }
 
     /// The reason of a failure, as a code and as text.
-    Failure as "Failure" { code: FailureCode, detail: String }
+    Failure as "Failure" {
+        code: FailureCode,
+        detail: String,
+        /// With `out_of_stock`, each SKU that is short.
+        shortages [when_set]: Vec<Shortage>,
+    }
 
     /// The full state of an order.
     OrderView as "Order" {
@@ -449,6 +457,9 @@ response_types! {
         /// The `seq` of the last audit event that this state includes.
         seq: u32,
         source: Source,
+        /// True while the accepted document is not known here yet. Items, total, currency, customer and addresses
+        /// are then missing, not empty.
+        document_pending [when_set]: bool,
         /// Absent until the order is validated.
         amounts [when_set]: Option<Amounts>,
         shipments: Vec<ShipmentView>,
@@ -746,6 +757,8 @@ response_types! {
         errors [when_set]: &[FieldError],
         /// The status of the order; `status` is the HTTP status.
         order_status [when_set]: Option<OrderStatus>,
+        /// With a refused confirmation, the payment that it reports. `not_taken`: its refund is the task of the caller.
+        payment_status [when_set]: Option<ReportedPayment>,
         /// The reason why a webhook event failed verification: `header`, `signature` or `timestamp`.
         reason [when_set]: Option<&str>,
         /// With `out_of_stock`, each SKU that is short.
@@ -754,7 +767,7 @@ response_types! {
 
     /// A SKU of which too few units are available. A customer's caller gets no figures.
     Shortage as "Shortage" {
-        sku: String,
+        sku: Sku,
         /// The units of the order.
         wanted [when_set]: Option<i64>,
         available [when_set]: Option<i64>,

@@ -170,8 +170,10 @@ settings! {
             .default("production");
         REVIEW("Review of an order before its charge.", Choice(&["none", "timer", "approval"]), ORDERS)
             .default("approval");
-        REVIEW_THRESHOLD("Smallest order total that is reviewed, in major units of any currency.", Text("an amount, such as 99.99"), ORDERS)
-            .default("10000");
+        REVIEW_THRESHOLDS("Smallest order totals that are reviewed. Orders in other currencies are not reviewed.", Text("amounts by currency, such as USD:10000,EUR:9000"), ORDERS)
+            .default("USD:10000,EUR:10000,GBP:10000,JPY:1500000");
+        REVIEW_THRESHOLD("Earlier setting: the limit of each currency without its own in `REVIEW_THRESHOLDS`, in major units.", Text("an amount, such as 99.99"), ORDERS)
+            .default_note("none");
         MANUAL_REVIEW_TIMEOUT("Longest time of a review.", Duration, ORDERS)
             .default("24h");
         REVIEW_ON_TIMEOUT("Decision when a review times out.", Choice(&["proceed", "cancel"]), ORDERS)

@@ -138,6 +138,7 @@ impl Row {
             updated_at: self.updated_at,
             seq: u32::try_from(self.last_seq).unwrap_or_default(),
             source: Source::Database,
+            document_pending: self.is_running && currency.is_none(),
             amounts,
             shipments: Vec::new(),
             actions: Vec::new(),

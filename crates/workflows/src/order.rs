@@ -69,7 +69,7 @@ use contract::{
 };
 use domain::{
     AddressChange, AuditEvent, AuditEventType, OrderId, OrderPolicy, OrderState, OrderStatus, Step,
-    TransactionId, WebhookProvider,
+    Transaction, TransactionId, WebhookProvider,
 };
 
 /// The order was cancelled or failed; its effects must be compensated.
@@ -552,12 +552,18 @@ impl OrderWorkflow {
 
     #[query(name = "get_full_state")]
     pub fn get_full_state(&self, _: &WorkflowContextView) -> OrderView {
-        OrderView::from_state(&self.state, Source::Workflow)
+        OrderView::from_state(&validation::with_document(self), Source::Workflow)
     }
 
     #[query(name = "get_order_status")]
     pub fn get_order_status(&self, _: &WorkflowContextView) -> StatusView {
         OrderView::from_state(&self.state, Source::Workflow).status_view()
+    }
+
+    /// Returns the transactions of the order, as the ledger had them.
+    #[query(name = "get_payments")]
+    pub fn get_payments(&self, _: &WorkflowContextView) -> Vec<Transaction> {
+        self.payments.transactions().to_vec()
     }
 
     /// The name of `get_order_status` that older callers use.

@@ -29,6 +29,10 @@ pub(crate) const JOIN_SESSION: &str = "join-a-session-and-its-intent";
 /// A confirmation by API is refused if its transaction is known and does not pay the order.
 pub(crate) const REFUSE_CONTRADICTION: &str = "refuse-a-contradicting-confirmation";
 
+/// A repeated confirmation with another amount is refused, and a confirmation of money that a stopped
+/// order refunds has its own code.
+pub(crate) const REFUSE_CHANGED_REPEAT: &str = "refuse-a-changed-repeat";
+
 /// With `PAYMENT_PARTIAL=refund`, the order waits for the other captures of a transaction.
 pub(crate) const WAIT_FOR_CAPTURES: &str = "wait-for-the-other-captures";
 

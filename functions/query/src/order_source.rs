@@ -135,6 +135,7 @@ fn started_view(app: &App, order_id: &OrderId, described: OrderDescription) -> O
         status: described.status.unwrap_or(OrderStatus::Pending),
         step: described.step.unwrap_or(Step::Receive),
         is_running: described.is_open,
+        document_pending: described.is_open,
         estimated_delivery: described.is_open.then_some(estimate),
         ..blank
     }

@@ -56,6 +56,7 @@ pub(crate) fn outcome_response(
             code,
             detail,
             status,
+            payment,
         } => {
             // This detail begins with a payment id, whose first letter must not be capitalized.
             let is_payment = code == RefusalCode::PaymentIdInUse;
@@ -64,11 +65,10 @@ pub(crate) fn outcome_response(
             } else {
                 detail
             };
-            Err(Problem::refused_by_order(
-                code,
-                &to_sentence(&detail),
-                Some(status),
-            ))
+            Err(
+                Problem::refused_by_order(code, &to_sentence(&detail), Some(status))
+                    .with_payment_status(payment),
+            )
         }
         UpdateOutcome::Undecided { status, message } => {
             undecided_response(order_id, Some(status), &message)

@@ -116,9 +116,14 @@ impl OrderActivities {
         .await
         {
             Ok(Reservation::Held) => Ok(ReservationOutcome::Reserved),
-            Ok(Reservation::Unavailable { sku, available }) => {
-                Ok(ReservationOutcome::Unavailable { sku, available })
-            }
+            Ok(Reservation::Unavailable(shortages)) => Ok(match shortages.first() {
+                Some(first) => ReservationOutcome::Unavailable {
+                    sku: first.sku.clone(),
+                    available: first.available.unwrap_or_default(),
+                    shortages,
+                },
+                None => ReservationOutcome::Reserved,
+            }),
             Err(store::Error::OtherOrder) => Ok(ReservationOutcome::Duplicate),
             Err(error) => Err(retryable(&context, &error)),
         }

@@ -478,6 +478,8 @@ fn next_step(code: &str, id: &str) -> String {
         | "not_shipped"
         | "not_paid"
         | "already_paid"
+        | "payment_refunded"
+        | "transaction_mismatch"
         | "payment_not_expected" => format!(" See the order with `orderflow show {id}`."),
         "payment_id_in_use" => {
             " Use another payment id: each one pays for one order only.".to_owned()

@@ -13,7 +13,7 @@ use crate::{
 use contract::{FieldError, RefusalCode};
 use domain::{
     AuditEventType, Concern, Currency, Decimal, FailureCode, OrderPolicy, OrderStatus, PaymentInfo,
-    PaymentWarning, ReviewMode, ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
+    PaymentWarning, ReviewMode, ShipmentInfo, Shortage, Sku, Span, TransactionId, WebhookProvider,
 };
 
 /// The meaning of one type of audit event, and its payload.
@@ -128,10 +128,15 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
         ),
         AuditEventType::InventoryReserved => empty("The inventory of all line items is reserved."),
         AuditEventType::InventoryUnavailable => fields(
-            "The available quantity of `sku` is too small. Nothing is reserved, and the order fails.",
+            "Too few units are available of each SKU of `shortages`; `sku` and `available` are those of the first. Nothing is reserved, and the order fails.",
             [
                 Field("sku", types.schema_of::<Sku>(), json!("ABC123")),
                 count("available", 0),
+                Field(
+                    "shortages",
+                    types.schema_of::<Vec<Shortage>>(),
+                    json!([{"sku": "ABC123", "wanted": 2, "available": 0}]),
+                ),
             ],
         ),
         AuditEventType::InventoryReleased => {
@@ -550,6 +555,8 @@ fn request_refused(types: &mut SchemaRegistry) -> Payload {
     // The payment that a refused confirmation reported.
     refused.schema["properties"]["transaction_id"] = types.schema_of::<TransactionId>();
     refused.schema["properties"]["amount"] = types.schema_of::<Decimal>();
+    // The amount with which the transaction is recorded.
+    refused.schema["properties"]["recorded_amount"] = types.schema_of::<Decimal>();
     refused.schema["required"] = json!(["request", "code"]);
     refused
 }

@@ -8,7 +8,7 @@ use temporalio_workflow::ActivityExecutionError;
 use contract::{FieldError, PaymentConfirmation};
 use domain::{
     Address, AuditEvent, CaptureMode, LineItem, Money, Order, OrderId, OrderState, PaymentEvent,
-    PaymentId, PaymentStatus, Sku, Transaction, TransactionId,
+    PaymentId, PaymentStatus, Shortage, Sku, Transaction, TransactionId,
 };
 
 /// The order's state and the audit events that the database may not have yet. The next activity
@@ -142,6 +142,9 @@ pub enum ReservationOutcome {
     Unavailable {
         sku: Sku,
         available: i64,
+        /// Each SKU that is short, the first of which is `sku`. Results of earlier releases have none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        shortages: Vec<Shortage>,
     },
     /// Another order has used the quote. Nothing is written.
     QuoteUsed,

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{OrderWorkflow, request_name};
 use crate::Message;
-use contract::{PaymentConfirmation, RefusalCode, UpdateOutcome};
-use domain::{AuditEventType, PaymentStatus};
+use contract::{PaymentConfirmation, RefusalCode, ReportedPayment, UpdateOutcome};
+use domain::{AuditEventType, Money, PaymentStatus};
 
 impl OrderWorkflow {
     /// Returns the request of a signal. A malformed signal becomes an audit event instead.
@@ -42,15 +42,19 @@ impl OrderWorkflow {
         &mut self,
         confirmation: &PaymentConfirmation,
         code: RefusalCode,
+        recorded: Option<Money>,
         now: DateTime<Utc>,
     ) {
-        let payload = json!({
+        let mut payload = json!({
             "request": request_name::CONFIRM_PAYMENT,
             "code": code,
             "status": self.state.status(),
             "transaction_id": confirmation.transaction_id,
             "amount": confirmation.amount,
         });
+        if let Some(recorded) = recorded {
+            payload["recorded_amount"] = json!(recorded.decimal());
+        }
         self.append_audit_event(AuditEventType::RequestRefused, payload, now);
     }
 
@@ -73,6 +77,22 @@ impl OrderWorkflow {
             code,
             detail: detail.to_owned(),
             status: self.state.status(),
+            payment: None,
+        }
+    }
+
+    /// Refuses a payment confirmation, and names the payment that it reports.
+    pub(super) fn payment_refusal(
+        &self,
+        code: RefusalCode,
+        detail: String,
+        payment: ReportedPayment,
+    ) -> UpdateOutcome {
+        UpdateOutcome::Refused {
+            code,
+            detail,
+            status: self.state.status(),
+            payment: Some(payment),
         }
     }
 
@@ -81,6 +101,7 @@ impl OrderWorkflow {
             code: RefusalCode::Malformed,
             detail: reason,
             status: self.state.status(),
+            payment: None,
         }
     }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::OrderWorkflow;
-use contract::{PaymentConfirmation, UpdateOutcome};
+use contract::{PaymentConfirmation, ReportedPayment, UpdateOutcome};
 use domain::{
     Balance, CaptureMode, Concern, EXTERNAL, HoldOnDispute, Movement, Order, PaymentEvent,
     PaymentEventKind, PaymentId, PaymentInfo, PaymentStatus, Transaction, TransactionId,
@@ -122,9 +122,23 @@ impl Payments {
     }
 
     pub(super) fn accepts(&self, id: &TransactionId) -> bool {
+        self.find_accepted(id).is_some()
+    }
+
+    pub(super) fn find_accepted(&self, id: &TransactionId) -> Option<&AcceptedPayment> {
         self.accepted
             .iter()
-            .any(|accepted| accepted.confirmation.transaction_id == *id)
+            .find(|accepted| accepted.confirmation.transaction_id == *id)
+    }
+
+    /// Returns the payment that a refused confirmation of this transaction reports.
+    pub(super) fn reported(&self, id: &TransactionId, is_stopped: bool) -> ReportedPayment {
+        match self.find(id) {
+            Some(transaction) => ReportedPayment::of(transaction, is_stopped),
+            None if self.accepts(id) && is_stopped => ReportedPayment::Refunding,
+            None if self.accepts(id) => ReportedPayment::Taken,
+            None => ReportedPayment::NotTaken,
+        }
     }
 
     pub(super) fn transactions(&self) -> &[Transaction] {

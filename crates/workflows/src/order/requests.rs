@@ -10,7 +10,7 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 
 use super::{
     OrderWorkflow, current_time,
-    decisions::{AcceptanceRules, Decision},
+    decisions::{AcceptanceRules, ChangedRepeat, Decision},
     earlier_runs, event_queue,
     payment_record::{record_replacements, replaceable_money},
     payments::{ConfirmationOutcome, PaymentPhase},
@@ -172,6 +172,12 @@ pub(super) async fn confirm_payment(
         record_refused_report(ctx, &reported, &outcome).await;
         return outcome;
     }
+    let repeat = ctx.state(|order| order.find_changed_repeat(&confirmation));
+    if let Some(repeat) = repeat
+        && ctx.patched(patches::REFUSE_CHANGED_REPEAT)
+    {
+        return ctx.state_mut(|order| order.refuse_changed_repeat(&confirmation, repeat, now));
+    }
     let rules = AcceptanceRules {
         takes_part: false,
         replaceable: replaceable_money(ctx),
@@ -198,17 +204,28 @@ pub(super) async fn confirm_payment(
         order.payments.outcomes.contains_key(&transaction_id) || order.is_stopped()
     };
     wait_for_decision(ctx, decided).await;
+    let is_recorded = |order: &OrderWorkflow| {
+        order.payments.outcomes.contains_key(&transaction_id)
+            || !order.payments.accepts(&transaction_id)
+    };
+    // A stopped order records the payment before it refunds it, and the transaction can be that of
+    // another order.
+    if !ctx.state(is_recorded) && ctx.patched(patches::REFUSE_CHANGED_REPEAT) {
+        wait_for_decision(ctx, is_recorded).await;
+    }
     let now = current_time(ctx);
     ctx.state_mut(|order| match order.payments.outcomes.get(&transaction_id) {
         Some(ConfirmationOutcome::Refused(outcome)) => outcome.clone(),
         _ if order.is_stopped() => {
-            let detail =
-                "the order stopped before the payment was recorded; the payment is refunded";
-            order.refuse_request(CONFIRM_PAYMENT, RefusalCode::OrderClosed, detail, now)
+            let payment = order.payments.reported(&transaction_id, true);
+            order.refuse_changed_repeat(&reported, ChangedRepeat::Refunded(payment), now)
         }
         // Events about a refund of a part can have arrived before the confirmation.
         Some(ConfirmationOutcome::Recorded) => match order.find_contradiction(&transaction_id) {
-            Some(detail) => order.refusal(RefusalCode::PaymentMismatch, &detail),
+            Some(detail) => {
+                let payment = order.payments.reported(&transaction_id, false);
+                order.payment_refusal(RefusalCode::PaymentMismatch, detail, payment)
+            }
             None => order.success("Payment confirmed.", false),
         },
         None => order.still_undecided("The payment is being recorded."),
