@@ -53,7 +53,7 @@ async fn refused_confirmation_states_who_refunds() {
             expect_agreement(&harness, &id, &transaction, &confirmed.body).await;
         } else {
             confirmed.expect_status(200);
-            assert_eq!(ledger_of(&harness, &transaction).await[0].due, 5_000);
+            assert_eq!(ledger_of(&harness, &transaction).await[0].allocated, 0);
         }
     };
     run_cases((0..8).map(race)).await;
@@ -65,7 +65,7 @@ async fn refused_confirmation_states_who_refunds() {
     cancel(&harness, &id).await;
     let refused = confirm(&harness, &id, "T-taken", 50.0).await;
     let refused = refused.expect_problem(409, "payment_refunded");
-    assert_eq!(refused["payment_status"], "refund_due", "{refused}");
+    assert_eq!(refused["payment_status"], "refunded", "{refused}");
     expect_agreement(&harness, &id, "T-taken", &refused).await;
     let refused = confirm(&harness, &id, "T-other", 50.0).await;
     let refused = refused.expect_problem(409, "order_closed");
