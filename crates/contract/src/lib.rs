@@ -4,8 +4,10 @@
 //! The readers accept every spelling of the HTTP contract and report all invalid fields at once.
 
 mod address;
+mod address_hash;
 mod amounts;
 mod attention;
+mod audit_event_view;
 mod customer_view;
 mod document;
 mod metadata;
@@ -18,6 +20,7 @@ mod order_request;
 mod payment_confirmation;
 mod priced_fields;
 mod request;
+mod request_origin;
 mod schema;
 mod stats;
 mod stock_change;
@@ -25,8 +28,10 @@ mod update_outcome;
 mod view;
 mod workflow_id;
 
+pub use address_hash::address_hash;
 pub use amounts::{Amounts, MovedMoney};
 pub use attention::AttentionEntry;
+pub use audit_event_view::AuditEventView;
 pub use customer_view::audit_event_for_customer;
 pub use document::{Document, DocumentError, FieldError, Fields, InvalidFields, Rules};
 pub use order_action::{OrderAction, allowed_actions};
@@ -43,6 +48,7 @@ pub use request::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest,
     PaymentCancellation, Rejection, Release, Request, RequestError,
 };
+pub use request_origin::{ORIGIN_HEADER, OrderChanged, RequestOrigin};
 pub use schema::id_schema;
 pub use stats::{FailureCount, HourCount, MoneyDue, Stats, StatusCount, StepTime};
 pub use stock_change::{MAX_STOCK, RequestedStock, StockRequest};

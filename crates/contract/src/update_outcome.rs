@@ -22,6 +22,8 @@ string_enum! {
         /// The confirmed transaction is known, with another amount.
         TransactionMismatch => "transaction_mismatch",
         NotShipped => "not_shipped",
+        /// The time of a delivery is not between the dispatch and now.
+        DeliveryTimeInvalid => "delivery_time_invalid",
         AddressIncomplete => "address_incomplete",
         PaymentIdInUse => "payment_id_in_use",
         Malformed => "malformed",
@@ -40,6 +42,9 @@ pub enum UpdateOutcome {
         already: bool,
         #[serde(default)]
         shipping_address: Option<Box<Address>>,
+        /// The number of the last audit event. Outcomes of earlier releases have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seq: Option<u32>,
     },
     Refused {
         code: RefusalCode,
@@ -55,6 +60,17 @@ pub enum UpdateOutcome {
         status: OrderStatus,
         message: String,
     },
+}
+
+impl UpdateOutcome {
+    /// Returns the success of a request that moves the order to this step.
+    #[must_use]
+    pub fn at_step(mut self, next: Step) -> Self {
+        if let Self::Done { step, .. } = &mut self {
+            *step = next;
+        }
+        self
+    }
 }
 
 /// The outcome of an update, with the fingerprint of its request. Temporal returns the first

@@ -50,6 +50,7 @@ codes! {
         OutOfStock => (409, "out_of_stock", "Out of stock"),
         InsufficientStock => (409, "insufficient_stock", "Insufficient stock"),
         StockLimit => (409, "stock_limit", "Stock limit exceeded"),
+        PreconditionFailed => (412, "precondition_failed", "Order has changed"),
         BodyTooLarge => (413, "body_too_large", "Request body too large"),
         UnsupportedMediaType => (415, "unsupported_media_type", "Unsupported media type"),
         InvalidRequest => (422, "invalid_request", "Invalid request"),
@@ -109,6 +110,7 @@ impl ProblemKind {
             Self::Refusal(code) => match code {
                 RefusalCode::PaymentMismatch
                 | RefusalCode::TransactionMismatch
+                | RefusalCode::DeliveryTimeInvalid
                 | RefusalCode::AddressIncomplete
                 | RefusalCode::Malformed => {
                     (422, code.as_str(), "Request not accepted by the order")
@@ -343,6 +345,16 @@ impl Problem {
         );
         Self::new(ProblemCode::TooManyRequestsForOrder, detail)
             .with_header(header::RETRY_AFTER, seconds.to_string())
+    }
+
+    /// Returns the problem of a change with `If-Match` whose order has changed since.
+    pub fn precondition_failed(seq: u32) -> Self {
+        let tag = crate::ETag(seq);
+        let detail = format!(
+            "The order has changed; its tag is {tag} now. Read the order, then repeat the request with its tag."
+        );
+        Self::new(ProblemCode::PreconditionFailed, detail)
+            .with_header(header::ETAG, tag.to_string())
     }
 
     fn with_header(mut self, name: HeaderName, value: String) -> Self {

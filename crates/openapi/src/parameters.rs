@@ -45,6 +45,15 @@ pub(crate) fn components() -> Map<String, Value> {
             }),
         ),
         (
+            "IfMatch",
+            json!({
+                "name": "If-Match", "in": "header",
+                "description": "The `ETag` of the order that the change is for, for example `W/\"7\"`. \
+                    If the order has changed since, the response is 412. `*` accepts every state.",
+                "schema": {"type": "string"},
+            }),
+        ),
+        (
             "Prefer",
             json!({
                 "name": "Prefer", "in": "header",

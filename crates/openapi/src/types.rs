@@ -11,17 +11,17 @@ use serde_json::{Map, Value, json};
 
 use admin::{StockChanged, StockDetail, StockEntry, StockList};
 use contract::{
-    AdjustmentView, Amounts, AttentionEntry, ChargesView, EstimateBasis, EstimatedDeliveryView,
-    FailureCount, FieldError, HourCount, LineItemView, MoneyDue, OrderAction, OrderDetails,
-    OrderView, ReportedPayment, ResultView, ShipmentView, Source, Stats, StatusCount, StatusView,
-    StepTime,
+    AdjustmentView, Amounts, AttentionEntry, AuditEventView, ChargesView, EstimateBasis,
+    EstimatedDeliveryView, FailureCount, FieldError, HourCount, LineItemView, MoneyDue,
+    OrderAction, OrderDetails, OrderView, ReportedPayment, ResultView, ShipmentView, Source, Stats,
+    StatusCount, StatusView, StepTime,
 };
 use domain::{
-    Address, AuditEvent, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency,
-    Customer, Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldOnDispute,
-    Metadata, Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments, PaymentId,
-    PaymentInfo, PaymentMode, PaymentStatus, PaymentWarning, ReviewDecision, ReviewMode,
-    ReviewPolicy, ShipmentInfo, Shortage, Sku, Span, Step, TransactionId, WaitReason, WaitingFor,
+    Address, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency, Customer,
+    Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldOnDispute, Metadata,
+    Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments, PaymentId, PaymentInfo,
+    PaymentMode, PaymentStatus, PaymentWarning, ReviewDecision, ReviewMode, ReviewPolicy,
+    ShipmentInfo, Shortage, Sku, Span, Step, TransactionId, WaitReason, WaitingFor,
     WebhookProvider,
 };
 use events::{AuditLog, OrderList, WorkList};
@@ -655,7 +655,7 @@ response_types! {
     }
 
     /// One page of an audit log, oldest first.
-    AuditLog as "EventList" { events: Vec<AuditEvent> }
+    AuditLog as "EventList" { events: Vec<AuditEventView> }
 
     /// The order that the request started.
     StartedOrder<'_> as "StartedOrder" {

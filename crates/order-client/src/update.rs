@@ -15,7 +15,8 @@ use crate::{
     grpc_error::CallError,
 };
 use contract::{
-    ANONYMOUS_UPDATE, QuotaExceeded, RecordedOutcome, UpdateOutcome, request_fingerprint,
+    ANONYMOUS_UPDATE, OrderChanged, QuotaExceeded, RecordedOutcome, UpdateOutcome,
+    request_fingerprint,
 };
 use domain::OrderId;
 use workflows::{Decode, Message, OrderWorkflow};
@@ -51,6 +52,8 @@ pub enum UpdateResult {
     UpdateIdReused,
     /// The order got too many requests of this kind, and did not accept this one.
     TooManyRequests(QuotaExceeded),
+    /// The order has another state than the request's `If-Match`, and did not accept the request.
+    OrderChanged(OrderChanged),
 }
 
 impl UpdateResult {
@@ -156,7 +159,8 @@ impl OrderClient {
                 | UpdateResult::Undecided
                 | UpdateResult::OrderClosed
                 | UpdateResult::UpdateIdReused
-                | UpdateResult::TooManyRequests(_) => {
+                | UpdateResult::TooManyRequests(_)
+                | UpdateResult::OrderChanged(_) => {
                     return Ok(result);
                 }
             }
@@ -253,6 +257,9 @@ impl OrderClient {
             Ok(Err(WorkflowUpdateError::Failed(failure))) => {
                 if let Some(refusal) = QuotaExceeded::parse(&failure.message) {
                     return Ok(Some(UpdateResult::TooManyRequests(refusal)));
+                }
+                if let Some(changed) = OrderChanged::parse(&failure.message) {
+                    return Ok(Some(UpdateResult::OrderChanged(changed)));
                 }
             }
             Ok(Err(_)) => {}

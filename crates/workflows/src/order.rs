@@ -64,8 +64,8 @@ use crate::{
 };
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest, OrderView,
-    PaymentCancellation, PaymentConfirmation, RecordedOutcome, Rejection, Release, Source,
-    StatusView, UpdateOutcome, parse_order_workflow_id,
+    PaymentCancellation, PaymentConfirmation, RecordedOutcome, Rejection, Release, RequestOrigin,
+    Source, StatusView, UpdateOutcome, parse_order_workflow_id,
 };
 use domain::{
     AddressChange, AuditEvent, AuditEventType, OrderId, OrderPolicy, OrderState, OrderStatus, Step,
@@ -131,6 +131,9 @@ pub struct OrderWorkflow {
     /// The number of decided recalls. The order's status shows the outcome.
     recalls_decided: u32,
     delivery: Option<DeliveryConfirmation>,
+    /// The origin of `delivery`.
+    #[serde(default)]
+    delivery_origin: Option<RequestOrigin>,
     published: Option<(OrderStatus, Step)>,
     earlier_runs: EarlierRuns,
     /// Whether this run ends an order whose workflow was lost.
@@ -140,6 +143,9 @@ pub struct OrderWorkflow {
     request_rate: RequestRate,
     /// Requests that arrived before the order was loaded and whose callers wait no longer.
     deferred: VecDeque<DeferredRequest>,
+    /// The origins of `deferred`. Orders of earlier releases have none.
+    #[serde(default)]
+    deferred_origins: VecDeque<RequestOrigin>,
     attempts: AttemptCounter,
     /// The end of a hold.
     hold_until: Option<DateTime<Utc>>,
@@ -154,6 +160,9 @@ pub struct OrderWorkflow {
     /// The reason why the state of the run before cannot be read.
     #[serde(skip)]
     unreadable: Option<String>,
+    /// The origin of the request that is being decided.
+    #[serde(skip)]
+    origin: Option<RequestOrigin>,
 }
 
 /// The result of the query `get_estimated_delivery`.
@@ -209,6 +218,7 @@ impl OrderWorkflow {
             shipping: None,
             recalls_decided: 0,
             delivery: None,
+            delivery_origin: None,
             published: None,
             earlier_runs: EarlierRuns::at_start(view, EarlierRuns::None),
             is_recovery: false,
@@ -216,12 +226,14 @@ impl OrderWorkflow {
             answers: Answers::default(),
             request_rate: RequestRate::default(),
             deferred: VecDeque::new(),
+            deferred_origins: VecDeque::new(),
             attempts: AttemptCounter::default(),
             hold_until: None,
             continues_at: None,
             resumes_at: None,
             is_waiting: false,
             unreadable,
+            origin: None,
         };
         if let Some(recovery) = recovery {
             order.restore(*recovery, now);
@@ -229,11 +241,10 @@ impl OrderWorkflow {
         }
         // A signal may arrive with the start and is handled before the first step. Its audit event
         // must come after this one.
-        order.append_audit_event(
-            AuditEventType::OrderReceived,
-            json!({"policy": order.policy}),
-            now,
-        );
+        let payload = json!({"policy": order.policy});
+        order.caused_by(input.origin, |order| {
+            order.append_audit_event(AuditEventType::OrderReceived, payload, now);
+        });
         order
     }
 
@@ -276,7 +287,9 @@ impl OrderWorkflow {
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
         if let Some(approval) = self.accept_message(request_name::APPROVE_ORDER, message, now) {
-            self.decide_approval(approval, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_approval(approval, now)
+            });
         }
     }
 
@@ -288,7 +301,9 @@ impl OrderWorkflow {
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
         if let Some(rejection) = self.accept_message(request_name::REJECT_ORDER, message, now) {
-            self.decide_rejection(rejection, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_rejection(rejection, now)
+            });
         }
     }
 
@@ -329,7 +344,9 @@ impl OrderWorkflow {
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
         if let Some(release) = self.accept_message(request_name::RELEASE_ORDER, message, now) {
-            self.decide_release(release, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_release(release, now)
+            });
         }
     }
 
@@ -373,7 +390,9 @@ impl OrderWorkflow {
         if let Some(confirmation) =
             self.accept_message(request_name::CONFIRM_DELIVERY, message, now)
         {
-            self.decide_delivery_confirmation(confirmation, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_delivery_confirmation(confirmation, now)
+            });
         }
     }
 
@@ -706,6 +725,7 @@ impl OrderWorkflow {
         if let Some(received) = view.context_value::<ReceivedUpdate>() {
             let now = clock::utc_from_workflow_time(received.time);
             self.request_rate.check(&received.name, now)?;
+            received.origin.check_state(self.state.last_seq())?;
         }
         Ok(())
     }
@@ -728,7 +748,10 @@ impl OrderWorkflow {
         }
         let request = message.fingerprint();
         let outcome = match message {
-            Message::Valid(request_body) => decide(self, request_body, now),
+            Message::Valid(request_body) => {
+                let origin = received.as_ref().map(|received| received.origin.clone());
+                self.caused_by(origin, |order| decide(order, request_body, now))
+            }
             Message::Malformed(reason) => self.malformed_refusal(reason),
         };
         let recorded = RecordedOutcome { outcome, request };

@@ -3,7 +3,9 @@
 use lambda_http::{Body, Request, Response};
 
 use crate::{closed_order, response};
-use order_client::{OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome};
+use order_client::{
+    OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome, with_origin,
+};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, ProblemCode,
     QueryParameters, SignalOperation, serve,
@@ -58,10 +60,11 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
     // early, wrong amount) would be repeated for every retry. The workflow itself recognizes a
     // transaction that it has already accepted.
     let update_id = request.idempotency_key()?.map(|key| key.update_id(name));
-    let outcome = app
+    let origin = request.origin();
+    let update = app
         .orders
-        .update_order(&order_id, command.clone(), update_id.as_deref())
-        .await;
+        .update_order(&order_id, command.clone(), update_id.as_deref());
+    let outcome = with_origin(origin.clone(), update).await;
     match outcome.map_err(|error| response::client_problem(error, &order_id))? {
         Outcome::Completed { outcome, repeated } => {
             response::outcome_response(&order_id, outcome, repeated)
@@ -78,8 +81,14 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
         Outcome::TooManyRequests(refusal) => Err(Problem::too_many_requests_for_order(
             refusal.retry_after_seconds,
         )),
+        Outcome::OrderChanged(changed) => Err(Problem::precondition_failed(changed.seq)),
         Outcome::OrderClosed => {
-            closed_order::closed_order_response(&app.orders, &order_id, &command).await
+            let closed = closed_order::ClosedOrder {
+                orders: &app.orders,
+                order_id: &order_id,
+                origin: &origin,
+            };
+            closed.respond(&command).await
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use contract::{RefusalCode, UpdateOutcome};
 use domain::{Address, OrderId, OrderStatus, Step};
 use order_client::Error;
-use orderflow_http::{ApiResponse, Problem};
+use orderflow_http::{ApiResponse, ETag, Problem};
 
 /// The body of a response to a command that is in effect.
 ///
@@ -44,14 +44,21 @@ pub(crate) fn outcome_response(
             message,
             already,
             shipping_address,
-        } => ApiResponse::ok(&SignalDone {
-            order_id,
-            status,
-            step,
-            message: &message,
-            already: already || repeated,
-            shipping_address: shipping_address.as_deref(),
-        }),
+            seq,
+        } => {
+            let response = ApiResponse::ok(&SignalDone {
+                order_id,
+                status,
+                step,
+                message: &message,
+                already: already || repeated,
+                shipping_address: shipping_address.as_deref(),
+            })?;
+            Ok(match seq {
+                Some(seq) => response.with_etag(ETag(seq)),
+                None => response,
+            })
+        }
         UpdateOutcome::Refused {
             code,
             detail,

@@ -98,6 +98,7 @@ mod tests {
                 message: "Shipping address updated.".to_owned(),
                 already: false,
                 shipping_address: None,
+                seq: None,
             },
             request: None,
         }

@@ -112,6 +112,7 @@ impl OrderWorkflow {
             message: message.to_owned(),
             already,
             shipping_address: None,
+            seq: Some(self.state.last_seq()),
         }
     }
 
@@ -134,6 +135,7 @@ impl OrderWorkflow {
                 .as_ref()
                 .and_then(|order| order.shipping_address.clone())
                 .map(Box::new),
+            seq: Some(self.state.last_seq()),
         }
     }
 
