@@ -30,7 +30,7 @@ use workflows::OrderWorkflow;
 static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
 /// The longest wait of a test. It is generous, because a slow machine is not a failure.
-pub(crate) const MAX_WAIT: Duration = Duration::from_secs(240);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(600);
 
 pub(crate) struct Harness {
     pub(crate) url: String,
@@ -116,7 +116,7 @@ impl Drop for Harness {
 }
 
 /// Creates a pool that waits long for a connection, because many tests share few processors.
-async fn connect_patiently(database_url: &str) -> PgPool {
+pub(crate) async fn connect_patiently(database_url: &str) -> PgPool {
     let options = sqlx::postgres::PgPoolOptions::new().max_connections(10);
     let options = options.acquire_timeout(Duration::from_secs(60));
     options.connect(database_url).await.unwrap()

@@ -50,7 +50,7 @@ pub(super) async fn write_order_with_mails(pool: &PgPool, id: &str, email: &str,
 
 async fn create_database(name: &str) -> PgPool {
     let url = shared_servers().await.create_database(name).await;
-    store::connect(&url).await.unwrap()
+    crate::harness::connect_patiently(&url).await
 }
 
 async fn claim(pool: &PgPool, limit: u32, lease: Duration) -> ClaimedMails {
