@@ -10,3 +10,5 @@ mod profiles;
 mod reads;
 mod signals;
 mod starts;
+mod update_items;
+mod update_order;

@@ -9,6 +9,7 @@ use crate::{
     acceptance::AcceptanceCommand,
     api_key::ApiKeyCommand,
     database::DatabaseCommand,
+    endpoints::EndpointCommand,
     money::MoneyCommand,
     orders::OrderCommand,
     output::OutputArguments,
@@ -108,6 +109,8 @@ pub(crate) enum Command {
     ApiKey(ApiKeyCommand),
     #[command(flatten)]
     Provider(ProviderCommand),
+    #[command(flatten)]
+    Endpoint(EndpointCommand),
     /// List, show and resolve money that an operator must act on.
     Money {
         #[command(subcommand)]

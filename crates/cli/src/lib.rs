@@ -17,6 +17,7 @@ mod args;
 mod child;
 mod confirmation;
 mod database;
+mod endpoints;
 mod gateway;
 mod help;
 mod manual;
@@ -149,6 +150,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Snapshot { command } => snapshot::run(command).await,
         Command::Acceptance(command) => return acceptance::run(command).await,
         Command::Provider(command) => providers::run(command).await,
+        Command::Endpoint(command) => endpoints::run(command).await,
         Command::Money { command } => money::run(command).await,
         Command::Completions { shell } => print_completions(shell),
         Command::Manual => manual::print_manual(),

@@ -581,6 +581,36 @@ impl<'a> Fields<'a, '_> {
         values.into_iter().collect()
     }
 
+    /// Takes an array of at most `most` texts and parses each without the white space around it. Returns
+    /// `None` if the array is absent or a text is invalid.
+    pub(crate) fn take_texts<T: FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        name: &str,
+        most: usize,
+    ) -> Option<Vec<T>> {
+        let (pointer, raw) = self.take(&[name])?;
+        let Ok(texts) = serde_json::from_str::<Vec<String>>(raw.get()) else {
+            self.errors.push(FieldError {
+                pointer,
+                detail: "must be an array of strings".to_owned(),
+            });
+            return None;
+        };
+        if texts.len() > most {
+            self.errors.push(FieldError {
+                pointer,
+                detail: format!("must have at most {most} elements"),
+            });
+            return None;
+        }
+        let mut parse = |(index, text): (usize, &String)| {
+            self.accept(format!("{pointer}/{index}"), text.trim().parse::<T>())
+        };
+        // Reads all texts before the result becomes `None`, so that each invalid one is reported.
+        let values: Vec<Option<T>> = texts.iter().enumerate().map(&mut parse).collect();
+        values.into_iter().collect()
+    }
+
     /// Returns whether any field of the document was reported as invalid so far.
     pub fn has_errors(&self) -> bool {
         !self.errors.is_empty()

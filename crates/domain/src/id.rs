@@ -147,6 +147,10 @@ identifier!(
     "printable characters, and no white space at its ends"
 );
 identifier!(
+    /// The id of a refund, unique in its order. URLs and workflow ids contain it unescaped.
+    RefundId, 64, url_safe, "^[A-Za-z0-9._-]+$", "letters, digits, '-', '_' and '.'"
+);
+identifier!(
     /// The id of a customer in the shop.
     CustomerId, 64, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );

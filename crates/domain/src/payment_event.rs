@@ -191,6 +191,9 @@ pub enum PaymentEventKind {
         /// The confirmed amount; `None` if it is not a valid amount of its currency.
         #[serde(default)]
         amount: Option<Money>,
+        /// The amount of the transaction in the ledger, if the ledger has it with another amount.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recorded: Option<Money>,
     },
     /// An operator has closed an entry of the work list.
     Resolved {
@@ -292,8 +295,19 @@ impl PaymentEvent {
             kind: PaymentEventKind::ReportRefused {
                 code: code.to_owned(),
                 amount,
+                recorded: None,
             },
         }
+    }
+
+    /// Adds the amount of the transaction in the ledger to the event of a refused confirmation.
+    #[must_use]
+    pub fn of_recorded(self, money: Option<Money>) -> Self {
+        let mut event = self;
+        if let PaymentEventKind::ReportRefused { recorded, .. } = &mut event.kind {
+            *recorded = money;
+        }
+        event
     }
 
     /// Returns the event that refutes the claim of a caller: the money of `payment_id` is another
@@ -449,14 +463,21 @@ impl PaymentEvent {
                 AuditEventType::CheckoutCompletedUnpaid,
                 json!({"reason": reason, "amount": decimal(amount)}),
             ),
-            PaymentEventKind::ReportRefused { code, amount } => {
-                let payload = json!({
+            PaymentEventKind::ReportRefused {
+                code,
+                amount,
+                recorded,
+            } => {
+                let mut payload = json!({
                     "request": "confirm_payment",
                     "code": code,
                     "transaction_id": self.transaction_id,
                     "amount": decimal(amount),
                     "event_id": self.event_id,
                 });
+                if let Some(recorded) = recorded {
+                    payload["recorded_amount"] = json!(recorded.decimal());
+                }
                 return Some((AuditEventType::RequestRefused, payload));
             }
             PaymentEventKind::Resolved { concern, note } => (

@@ -26,17 +26,23 @@ pub enum Scope {
     Price,
     /// Permission to review orders, to confirm payments and deliveries, and to read the work list and statistics.
     Operate,
+    /// Permission to refund orders.
+    Refund,
     /// Permission to set and adjust the stock.
     StockWrite,
+    /// Permission to manage the endpoints that receive messages, and to read their messages' outcomes.
+    EndpointsWrite,
 }
 
 impl Scope {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Read,
         Self::Write,
         Self::Price,
         Self::Operate,
+        Self::Refund,
         Self::StockWrite,
+        Self::EndpointsWrite,
     ];
 
     /// Returns the scope's name in API keys and tokens.
@@ -46,7 +52,9 @@ impl Scope {
             Self::Write => "orders:write",
             Self::Price => "orders:price",
             Self::Operate => "orders:operate",
+            Self::Refund => "orders:refund",
             Self::StockWrite => "stock:write",
+            Self::EndpointsWrite => "endpoints:write",
         }
     }
 
@@ -78,9 +86,12 @@ impl Operation {
     pub const fn access(self) -> Access {
         match self {
             Self::Start(StartOperation::Create | StartOperation::Start)
-            | Self::Signal(SignalOperation::Cancel | SignalOperation::UpdateAddress) => {
-                Access::Requires(Scope::Write)
-            }
+            | Self::Signal(
+                SignalOperation::Cancel
+                | SignalOperation::UpdateAddress
+                | SignalOperation::Update
+                | SignalOperation::UpdateItems,
+            ) => Access::Requires(Scope::Write),
             Self::Signal(
                 SignalOperation::Approve
                 | SignalOperation::Reject
@@ -97,13 +108,17 @@ impl Operation {
                 QueryOperation::Order
                 | QueryOperation::Status
                 | QueryOperation::EstimatedDelivery
-                | QueryOperation::Result,
+                | QueryOperation::Result
+                | QueryOperation::Refunds
+                | QueryOperation::Refund,
             )
             | Self::Events(EventsOperation::Orders | EventsOperation::AuditLog)
             | Self::Admin(AdminOperation::ListStock | AdminOperation::GetStock) => {
                 Access::Requires(Scope::Read)
             }
+            Self::Refund => Access::Requires(Scope::Refund),
             Self::Admin(AdminOperation::PutStock) => Access::Requires(Scope::StockWrite),
+            Self::Admin(AdminOperation::Endpoint(_)) => Access::Requires(Scope::EndpointsWrite),
             // The pages contain no data: they call the API with the viewer's credentials.
             // A webhook event is authenticated by its signature alone.
             Self::Start(StartOperation::Health) | Self::Web(_) | Self::Webhook => Access::Public,

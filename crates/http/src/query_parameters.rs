@@ -145,7 +145,7 @@ mod tests {
         let request = ApiRequest::new(
             request.map(|_| Body::Empty),
             route,
-            id,
+            (id, None),
             Caller::anonymous(),
             "request".to_owned(),
         );

@@ -22,6 +22,8 @@ pub struct ApiRequest {
     pub request_id: String,
     /// The value of the pattern's parameter, percent-decoded and not validated.
     path_parameter: Option<String>,
+    /// The value of the pattern's second parameter, percent-decoded and not validated.
+    second_parameter: Option<String>,
     query: QueryMap,
     headers: HeaderMap,
     body: Vec<u8>,
@@ -31,7 +33,7 @@ impl ApiRequest {
     pub(crate) fn new(
         request: Request,
         route: &Route,
-        path_parameter: Option<String>,
+        (path_parameter, second_parameter): (Option<String>, Option<String>),
         caller: Caller,
         request_id: String,
     ) -> Self {
@@ -43,6 +45,7 @@ impl ApiRequest {
             caller,
             request_id,
             path_parameter,
+            second_parameter,
             query,
             headers: parts.headers,
             body: body.to_vec(),
@@ -93,6 +96,11 @@ impl ApiRequest {
     /// Returns the path parameter as the caller sent it, percent-decoded.
     pub fn path_parameter(&self) -> &str {
         self.path_parameter.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the second path parameter as the caller sent it, percent-decoded.
+    pub fn second_parameter(&self) -> &str {
+        self.second_parameter.as_deref().unwrap_or_default()
     }
 
     /// Returns the first value of a query parameter.

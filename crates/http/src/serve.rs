@@ -77,10 +77,11 @@ where
                 trace_id = telemetry::current_trace().map(|trace| trace.trace_id());
                 let authenticated = authorize(auth, &request, route).await?;
                 caller = (!authenticated.is_anonymous()).then(|| authenticated.log_name());
+                let parameters = (id, route::second_parameter(route.pattern, path.path()));
                 handle(ApiRequest::new(
                     request,
                     route,
-                    id,
+                    parameters,
                     authenticated,
                     request_id.clone(),
                 ))

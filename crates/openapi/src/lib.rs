@@ -8,11 +8,14 @@
 
 mod admin;
 mod description;
+mod endpoints;
 mod event;
 mod examples;
+mod messages;
 mod operation;
 mod parameters;
 mod problems;
+mod refunds;
 mod requests;
 mod response;
 mod sample;
@@ -61,6 +64,7 @@ pub fn document() -> Value {
             .or_insert_with(|| json!({}));
         path[route.method.as_str().to_lowercase()] = operation;
     }
+    let webhooks = messages::webhooks(&mut types);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -74,6 +78,7 @@ pub fn document() -> Value {
         "servers": [{"url": "./"}],
         "tags": operation::tags(),
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas(types),
             "examples": problems::examples(),

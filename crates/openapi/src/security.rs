@@ -25,7 +25,8 @@ pub(crate) fn schemes() -> Value {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
             "description": "A JSON Web Token, required if the setting `API_AUTH` is `jwt`. The scopes are `orders:read`, \
                 `orders:write` (start, cancel, address), `orders:price` (a customer sets prices), \
-                `orders:operate` (review, payment, delivery, work list) and `stock:write` (change the stock). \
+                `orders:operate` (review, payment, delivery, work list), `orders:refund` (refunds), `stock:write` (change the stock) \
+                and `endpoints:write` (manage endpoints). \
                 Without the scope `orders:operate`, another customer's order is 404.",
         },
     })

@@ -7,6 +7,7 @@
 
 mod attribute_setup;
 mod client;
+mod closed_order;
 mod command;
 mod connection;
 mod describe;
@@ -20,6 +21,7 @@ mod payment_event;
 mod query;
 mod reconcile;
 mod recovery;
+mod refunds;
 mod search_attributes;
 mod secrets;
 mod settings;
@@ -40,6 +42,7 @@ pub use list::{ListFilter, OrderSummary};
 pub use metrics::SdkMetrics;
 pub use reconcile::reconcile_hourly;
 pub use recovery::{Loss, recover_hourly};
+pub use refunds::{NewRefund, RefundResult};
 pub use search_attributes::AttributeRegistration;
 pub use settings::TemporalSettings;
 pub use start::{NewOrder, StartError, StartedOrder};

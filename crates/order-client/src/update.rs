@@ -32,7 +32,7 @@ const LOST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The time limit for the outcome of an update. The order decides within 15 s; two seconds are for
 /// transport.
-const OUTCOME_TIMEOUT: Duration = Duration::from_secs(17);
+pub(crate) const OUTCOME_TIMEOUT: Duration = Duration::from_secs(17);
 
 /// The result of a request to an order.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,11 @@ impl UpdateResult {
             },
         }
     }
+}
+
+/// Returns the id of a request that no caller repeats.
+pub(crate) fn anonymous_id() -> String {
+    format!("{ANONYMOUS_UPDATE}{:032x}", rand::random::<u128>())
 }
 
 impl OrderClient {
@@ -109,6 +114,14 @@ impl OrderClient {
             }
             OrderCommand::Release(body) => {
                 self.update(order_id, || OrderWorkflow::release_order, body, update_id)
+                    .await
+            }
+            OrderCommand::Update(body) => {
+                self.update(order_id, || OrderWorkflow::update_order, body, update_id)
+                    .await
+            }
+            OrderCommand::UpdateItems(body) => {
+                self.update(order_id, || OrderWorkflow::update_items, body, update_id)
                     .await
             }
             OrderCommand::ConfirmDelivery(body) => {
@@ -162,10 +175,7 @@ impl OrderClient {
             }
         }
         // The update always has an id, so that Temporal detects a repeat on a new connection.
-        let update_id = update_id.map_or_else(
-            || format!("{ANONYMOUS_UPDATE}{:032x}", rand::random::<u128>()),
-            str::to_owned,
-        );
+        let update_id = update_id.map_or_else(anonymous_id, str::to_owned);
         let start = |client: Client| {
             let options = WorkflowStartUpdateOptions::builder()
                 .update_id(update_id.clone())

@@ -61,6 +61,16 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
             where refunded > captured + (select coalesce(sum(amount), 0) from payments
                 where payments.order_id = ledger.order_id and (provider = 'external' or source = 'api'))
         union all
+        select 'refunds of an order exceed its captured money', order_id from (
+            select order_id, sum(part.refunded) as refunded,
+                (select sum(captured) from payments where payments.order_id = part.order_id) as captured
+            from refund_parts as part group by order_id) as given
+            where refunded > captured
+        union all
+        select distinct 'a refund and its parts differ', refunds.order_id from refunds
+            where amount <> (select coalesce(sum(part.amount), 0) from refund_parts as part
+                where part.order_id = refunds.order_id and part.refund_id = refunds.refund_id)
+        union all
         select 'an order was shipped without enough money', id from orders
             where state in ('shipped', 'delivered') and total_amount > (
                 select coalesce(sum(greatest(authorised, captured,
@@ -101,6 +111,7 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         select 'an order that was shipped has no parcel at the carrier', id from orders left join parcels on order_id = id
             -- Migrated orders (docs/data-migration.md) used another carrier.
             where state in ('shipped', 'delivered') and coalesce(dispatched, 0) = 0 and run_id <> 'migrated'
+                and shipment_json ->> 'provider' = 'fedex'
         union all
         select 'an order that has ended holds stock', id from orders join reservations on order_id = id
             where not is_running and reservations.state = 'held'
@@ -118,6 +129,11 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         select 'a pending mail reports an event that did not happen: ' || mail.kind, mail.order_id from notifications as mail
             where status = 'pending' and not exists (select from mail_cause
                 where mail_cause.order_id = mail.order_id and mail_cause.kind = mail.kind and mail_cause.seq = mail.seq)
+        union all
+        select 'a message reports an event that did not happen: ' || message.type, message.order_id
+            from endpoint_messages as message
+            where order_id is not null and not exists (select from events
+                where events.order_id = message.order_id and events.seq = message.seq)
         "#,
         &entries,
         &kinds,

@@ -4,9 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::Decode;
+use contract::{RefundRequest, TrackingReport};
 use domain::{
-    Address, AuditEvent, Failure, LineItem, OrderId, OrderPolicy, OrderState, OrderStatus,
-    PaymentEvent, Profile, ShipmentInfo, Span,
+    Address, AuditEvent, AuditEventType, Failure, LineItem, OrderId, OrderPolicy, OrderState,
+    OrderStatus, PaymentEvent, Profile, RefundId, ShipmentInfo, Span, Transaction,
 };
 
 /// The input of [`OrderWorkflow`](crate::OrderWorkflow). Only `order` is required. The order id is
@@ -113,6 +114,18 @@ impl Decode for PaymentEventSignal {
     }
 }
 
+/// A report of a carrier: the payload of the signal `tracking_report`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrackingSignal {
+    pub report: TrackingReport,
+}
+
+impl Decode for TrackingSignal {
+    fn decode(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("tracking report: {error}"))
+    }
+}
+
 /// The outcome of a payment that the order could not use: the payload of the signal `stray_money`,
 /// which a settlement sends to the order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,6 +137,34 @@ pub struct UnmatchedPaymentSignal {
 impl Decode for UnmatchedPaymentSignal {
     fn decode(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| format!("settlement outcome: {error}"))
+    }
+}
+
+/// The input of [`RefundWorkflow`](crate::RefundWorkflow).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundInput {
+    pub order_id: OrderId,
+    pub refund_id: RefundId,
+    pub request: RefundRequest,
+    /// The name of the caller.
+    pub requested_by: String,
+    /// A hash of the request, which distinguishes a repeated request from another one with the same id.
+    pub fingerprint: String,
+}
+
+/// An audit event about a refund: the payload of the signal `refund_changed`, which a refund sends to
+/// its order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefundNotice {
+    pub kind: AuditEventType,
+    pub payload: serde_json::Value,
+    /// The transactions of the order.
+    pub transactions: Vec<Transaction>,
+}
+
+impl Decode for RefundNotice {
+    fn decode(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("refund: {error}"))
     }
 }
 

@@ -23,6 +23,7 @@ mod event_queue;
 mod hold;
 mod intake;
 mod inventory;
+mod items;
 mod outcomes;
 mod payment;
 mod payment_events;
@@ -32,11 +33,13 @@ mod persistence;
 mod recall;
 mod recovery;
 mod refund;
+mod refund_notices;
 mod request_name;
 mod request_rate;
 mod requests;
 mod review;
 mod shipment;
+mod tracking;
 mod transitions;
 mod validation;
 mod waiting;
@@ -59,8 +62,9 @@ use self::{
     requests::DeferredRequest, shipment::AttemptCounter,
 };
 use crate::{
-    Decode, Message, OrderInput, OrderOutcome, PaymentEventSignal, SHIPPING_TASK_QUEUE,
-    UnmatchedPaymentSignal, clock, request_quota::ReceivedUpdate,
+    Decode, Message, OrderInput, OrderOutcome, PaymentEventSignal, RefundNotice,
+    SHIPPING_TASK_QUEUE, TrackingSignal, UnmatchedPaymentSignal, clock,
+    request_quota::ReceivedUpdate,
 };
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest, OrderView,
@@ -68,8 +72,8 @@ use contract::{
     StatusView, UpdateOutcome, parse_order_workflow_id,
 };
 use domain::{
-    AddressChange, AuditEvent, AuditEventType, OrderId, OrderPolicy, OrderState, OrderStatus, Step,
-    TransactionId, WebhookProvider,
+    AddressChange, AuditEvent, AuditEventType, ItemsChange, NotesChange, OrderId, OrderPolicy,
+    OrderState, OrderStatus, Step, TrackingEvent, Transaction, TransactionId, WebhookProvider,
 };
 
 /// The order was cancelled or failed; its effects must be compensated.
@@ -143,6 +147,15 @@ pub struct OrderWorkflow {
     attempts: AttemptCounter,
     /// The end of a hold.
     hold_until: Option<DateTime<Utc>>,
+    /// Whether a request changes the quantities. The next step waits for it.
+    #[serde(skip)]
+    is_changing_items: bool,
+    /// Whether the order holds units that it does not need any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    has_removed_items: bool,
+    /// Reports of the carrier that arrived before the order knew of the dispatch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    early_reports: Vec<TrackingEvent>,
     /// The place at which this run continues as new.
     continues_at: Option<WaitingPlace>,
     /// The place at which this run resumes the run before.
@@ -218,6 +231,9 @@ impl OrderWorkflow {
             deferred: VecDeque::new(),
             attempts: AttemptCounter::default(),
             hold_until: None,
+            is_changing_items: false,
+            has_removed_items: false,
+            early_reports: Vec::new(),
             continues_at: None,
             resumes_at: None,
             is_waiting: false,
@@ -333,6 +349,22 @@ impl OrderWorkflow {
         }
     }
 
+    #[signal(name = "update_items")]
+    pub async fn update_items_signal(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<ItemsChange>,
+    ) {
+        items::update_items(ctx, message).await;
+    }
+
+    #[signal(name = "update_order")]
+    pub async fn update_order_signal(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<NotesChange>,
+    ) {
+        requests::update_order(ctx, message).await;
+    }
+
     #[signal(name = "confirm_payment")]
     pub async fn confirm_payment_signal(
         ctx: &mut WorkflowContext<Self>,
@@ -363,6 +395,19 @@ impl OrderWorkflow {
         }
     }
 
+    /// Receives an audit event of a refund that the shop makes.
+    #[signal(name = "refund_changed")]
+    pub fn refund_changed(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<RefundNotice>,
+    ) {
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        if let Some(notice) = self.accept_message(request_name::REFUND_CHANGED, message, now) {
+            self.note_refund(notice, now);
+        }
+    }
+
     #[signal(name = "confirm_delivery")]
     pub fn confirm_delivery_signal(
         &mut self,
@@ -374,6 +419,19 @@ impl OrderWorkflow {
             self.accept_message(request_name::CONFIRM_DELIVERY, message, now)
         {
             self.decide_delivery_confirmation(confirmation, now);
+        }
+    }
+
+    /// Receives a report of the carrier from the webhook function.
+    #[signal(name = "tracking_report")]
+    pub fn tracking_report(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<TrackingSignal>,
+    ) {
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        if let Some(signal) = self.accept_message(request_name::TRACKING_REPORT, message, now) {
+            self.record_report(signal.report, now);
         }
     }
 
@@ -516,6 +574,40 @@ impl OrderWorkflow {
         self.decide_update(ctx, message, Self::decide_release)
     }
 
+    #[update_validator(update_items)]
+    fn validate_items(
+        &self,
+        view: &WorkflowContextView,
+        message: &Message<ItemsChange>,
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
+    }
+    #[update(name = "update_items")]
+    pub async fn update_items(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<ItemsChange>,
+    ) -> RecordedOutcome {
+        let request = message.fingerprint();
+        answers::answer(ctx, request, items::update_items(ctx, message)).await
+    }
+
+    #[update_validator(update_order)]
+    fn validate_update(
+        &self,
+        view: &WorkflowContextView,
+        message: &Message<NotesChange>,
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
+    }
+    #[update(name = "update_order")]
+    pub async fn update_order(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<NotesChange>,
+    ) -> RecordedOutcome {
+        let request = message.fingerprint();
+        answers::answer(ctx, request, requests::update_order(ctx, message)).await
+    }
+
     #[update_validator(confirm_payment)]
     fn validate_confirmation(
         &self,
@@ -552,12 +644,18 @@ impl OrderWorkflow {
 
     #[query(name = "get_full_state")]
     pub fn get_full_state(&self, _: &WorkflowContextView) -> OrderView {
-        OrderView::from_state(&self.state, Source::Workflow)
+        OrderView::from_state(&validation::with_document(self), Source::Workflow)
     }
 
     #[query(name = "get_order_status")]
     pub fn get_order_status(&self, _: &WorkflowContextView) -> StatusView {
         OrderView::from_state(&self.state, Source::Workflow).status_view()
+    }
+
+    /// Returns the transactions of the order, as the ledger had them.
+    #[query(name = "get_payments")]
+    pub fn get_payments(&self, _: &WorkflowContextView) -> Vec<Transaction> {
+        self.payments.transactions().to_vec()
     }
 
     /// The name of `get_order_status` that older callers use.
@@ -655,6 +753,7 @@ async fn ship_and_deliver(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
         if !resumes && hold::await_operator(ctx, WaitingPlace::HeldShipping).await? {
             continue;
         }
+        items::await_change(ctx).await;
         match shipment::ship_order(ctx).await? {
             shipment::ShippingPhaseResult::Dispatched => break,
             shipment::ShippingPhaseResult::PaymentCancelled => {

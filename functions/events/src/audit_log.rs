@@ -4,6 +4,7 @@ use lambda_http::http::header;
 use serde::Serialize;
 
 use crate::app::App;
+use contract::audit_event_for_customer;
 use domain::{AuditEvent, OrderId};
 use order_client::Error;
 use orderflow_http::{
@@ -63,7 +64,8 @@ pub(crate) async fn list_audit_events(
     if !is_new(tag) {
         return Ok(ApiResponse::not_modified(tag).with_applied_wait(wait));
     }
-    Ok(read_page(app, &order_id, &page_request, tag)
+    let is_customer = request.customer().is_some();
+    Ok(read_page(app, &order_id, &page_request, (tag, is_customer))
         .await?
         .with_etag(tag)
         .with_applied_wait(wait))
@@ -112,7 +114,7 @@ async fn read_page(
     app: &App,
     order_id: &OrderId,
     page_request: &PageRequest,
-    end: ETag,
+    (end, is_customer): (ETag, bool),
 ) -> Result<ApiResponse, Problem> {
     // One more event than requested shows whether a next page exists.
     let found = store::audit_events::list(
@@ -132,6 +134,9 @@ async fn read_page(
         .last()
         .map(|event| event.seq)
         .filter(|seq| is_cut || *seq < end.0);
+    if is_customer {
+        events = events.into_iter().map(audit_event_for_customer).collect();
+    }
     let response = ApiResponse::ok(&AuditLog { events })?;
     let Some(last) = last else {
         return Ok(response);

@@ -6,6 +6,7 @@
 mod app;
 mod handler;
 mod order_source;
+mod refunds;
 mod response;
 mod wait;
 

@@ -2,8 +2,9 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{closed_order, response};
-use order_client::{OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome};
+use crate::{closed_order, refund, response};
+use domain::ItemsChange;
+use order_client::{Error, OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, ProblemCode,
     QueryParameters, SignalOperation, serve,
@@ -44,6 +45,9 @@ impl Application for App {
 }
 
 async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
+    if request.operation == Operation::Refund {
+        return refund::request_refund(&app.orders, request).await;
+    }
     let Operation::Signal(operation) = request.operation else {
         return Err(Problem::internal("a request of another function"));
     };
@@ -58,10 +62,18 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
     // early, wrong amount) would be repeated for every retry. The workflow itself recognizes a
     // transaction that it has already accepted.
     let update_id = request.idempotency_key()?.map(|key| key.update_id(name));
+    let update_id = update_id.as_deref();
     let outcome = app
         .orders
-        .update_order(&order_id, command.clone(), update_id.as_deref())
-        .await;
+        .update_order(&order_id, command.clone(), update_id);
+    let outcome = match (outcome.await, &command) {
+        // Temporal deletes the workflow of a closed order after its retention time.
+        (Ok(Outcome::OrderClosed) | Err(Error::NotFound), OrderCommand::Update(change)) => {
+            let changed = app.orders.change_closed_order(&order_id, change, update_id);
+            changed.await
+        }
+        (outcome, _) => outcome,
+    };
     match outcome.map_err(|error| response::client_problem(error, &order_id))? {
         Outcome::Completed { outcome, repeated } => {
             response::outcome_response(&order_id, outcome, repeated)
@@ -106,6 +118,13 @@ fn parse_command(
         ),
         SignalOperation::Hold => ("hold", OrderCommand::Hold(request.parse_body()?)),
         SignalOperation::Release => ("release", OrderCommand::Release(request.parse_body()?)),
+        SignalOperation::UpdateItems => {
+            let mut change: ItemsChange = request.parse_body()?;
+            // A customer's key sets no prices.
+            change.reduce_only = request.customer().is_some();
+            ("update-items", OrderCommand::UpdateItems(change))
+        }
+        SignalOperation::Update => ("update", OrderCommand::Update(request.parse_body()?)),
         SignalOperation::ConfirmDelivery => (
             "confirm-delivery",
             OrderCommand::ConfirmDelivery(request.parse_body()?),

@@ -4,6 +4,7 @@
 
 mod app;
 mod closed_order;
+mod refund;
 mod response;
 
 pub use app::App;

@@ -455,6 +455,7 @@ async fn check_reports_each_dependency() {
         "database",
         "migrations",
         "mail",
+        "endpoints",
         "temporal",
         "search attributes",
         "task queue",
@@ -474,7 +475,7 @@ async fn check_reports_each_dependency() {
             count("--"),
             count("ok")
         ),
-        (checks.len(), 2, 5, 1),
+        (checks.len(), 2, 6, 1),
         "{message}"
     );
     for (line, check) in message.lines().zip(checks) {
@@ -519,7 +520,7 @@ async fn check_reports_each_dependency() {
         .await
         .unwrap();
     let message = String::from_utf8_lossy(&bare.stdout).into_owned();
-    for check in ["migrations", "mail"] {
+    for check in ["migrations", "mail", "endpoints"] {
         let line = message.lines().find(|line| line.contains(check)).unwrap();
         assert!(
             line.starts_with("FAILED") && line.contains("`orderflow migrate`"),

@@ -104,7 +104,9 @@ async fn each_documented_example_works_against_running_api() {
         else {
             continue;
         };
-        let path = path.replace("{id}", "example-0");
+        let path = path
+            .replace("{id}", "example-0")
+            .replace("{refund_id}", "RF-UNKNOWN");
         assert_response_documented(&document, operation, &harness.get(&path).await);
         if path != "/health" && path != "/orders" {
             assert_response_documented(
@@ -140,6 +142,7 @@ async fn check_example(
     prepare_order(harness, &path, &id).await;
     prepare_stock(harness, &path, &id).await;
     let path = path.replace("{sku}", &id);
+    let path = prepare_endpoint(harness, path).await;
     if body["transaction_id"].is_string() {
         // Each example uses a transaction of a different order.
         body["transaction_id"] = json!(format!("tx-{number}"));
@@ -159,7 +162,10 @@ async fn check_example(
             )
             .await
     };
-    let expected = if path == "/orders" || path.ends_with("/start") {
+    let is_refund = path.ends_with("/refunds");
+    let expected = if path == "/webhook-endpoints" {
+        201
+    } else if path == "/orders" || path.ends_with("/start") || is_refund {
         202
     } else {
         200
@@ -213,6 +219,17 @@ async fn prepare_stock(harness: &Harness, path: &str, id: &str) {
     }
 }
 
+/// Creates the endpoint that an example changes, and returns the path with its id.
+async fn prepare_endpoint(harness: &Harness, path: String) -> String {
+    let Some(rest) = path.strip_prefix("/webhook-endpoints/{id}") else {
+        return path;
+    };
+    let body = json!({"url": "https://shop.example/hooks"});
+    let created = harness.post("/webhook-endpoints", body).await;
+    let id = created.expect_status(201)["id"].clone();
+    format!("/webhook-endpoints/{}{rest}", id.as_str().unwrap())
+}
+
 /// Brings an order to the state in which the route accepts the request.
 async fn prepare_order(harness: &Harness, path: &str, id: &str) {
     let Some(signal) = path.strip_prefix("/orders/{id}") else {
@@ -243,7 +260,8 @@ async fn prepare_order(harness: &Harness, path: &str, id: &str) {
             with_price("production", "20000").await;
             step("manual_review").await;
         }
-        "/signals/confirm-delivery" => {
+        // Items of a refund are put back into stock.
+        "/signals/confirm-delivery" | "/refunds" => {
             with("production").await;
             step("deliver").await;
         }

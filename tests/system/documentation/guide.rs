@@ -1,5 +1,5 @@
-//! The commands of `docs/signals-and-queries.md` and of the session in `README.md` print the output
-//! that the pages show.
+//! The commands of `docs/signals-and-queries.md`, of `docs/order-examples.md` and of the session in
+//! `README.md` print the output that the pages show.
 
 use std::{fmt::Write as _, process::Command};
 
@@ -110,6 +110,19 @@ async fn commands_of_the_guide_print_what_it_shows() {
     .await;
     let steps = parse_steps(&read_file("docs/signals-and-queries.md"));
     assert!(steps.len() > 15, "{}", steps.len());
+    run_page(&harness, &steps).await;
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn examples_of_orders_print_what_the_page_shows() {
+    if !has_programs() {
+        println!("{SKIPPED}");
+        return;
+    }
+    let steps = parse_steps(&read_file("docs/order-examples.md"));
+    assert!(steps.len() > 8, "{}", steps.len());
+    let harness = Harness::start().await;
     run_page(&harness, &steps).await;
     harness.assert_invariants().await;
 }

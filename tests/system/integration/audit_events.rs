@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use temporalio_client::WorkflowStartOptions;
 
@@ -318,7 +319,7 @@ async fn run_webhook_order(harness: &Harness) {
     );
 }
 
-/// Holds an order and releases it.
+/// Holds an order, releases it and changes its notes.
 async fn run_held_order(harness: &Harness) {
     start_with_policy(
         harness,
@@ -337,6 +338,13 @@ async fn run_held_order(harness: &Harness) {
         );
         wait_for_audit_event(harness, "on-hold", kind).await;
     }
+    let headers = [("content-type", "application/json")];
+    let change = json!({"note": "ring twice", "metadata": {"vip": true}}).to_string();
+    harness
+        .send(Method::PATCH, "/orders/on-hold", &headers, Some(change))
+        .await
+        .expect_status(200);
+    wait_for_audit_event(harness, "on-hold", AuditEventType::OrderUpdated).await;
     assert_eq!(
         send_request(harness, "on-hold", "cancel", json!({})).await,
         200

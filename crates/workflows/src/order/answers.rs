@@ -98,6 +98,8 @@ mod tests {
                 message: "Shipping address updated.".to_owned(),
                 already: false,
                 shipping_address: None,
+                notes: None,
+                items: None,
             },
             request: None,
         }

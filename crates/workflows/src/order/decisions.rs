@@ -11,6 +11,7 @@
 //! | `reject_order` | [`OrderWorkflow::decide_rejection`] |
 //! | `hold_order` | [`OrderWorkflow::decide_hold`] |
 //! | `release_order` | [`OrderWorkflow::decide_release`] |
+//! | `update_order` | [`OrderWorkflow::decide_notes_change`] |
 //! | `confirm_delivery` | [`OrderWorkflow::decide_delivery_confirmation`] |
 
 use chrono::{DateTime, Utc};
@@ -24,11 +25,11 @@ use super::{
 };
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, HoldRequest, PaymentCancellation,
-    PaymentConfirmation, RefusalCode, Rejection, Release, UpdateOutcome,
+    PaymentConfirmation, RefusalCode, Rejection, Release, ReportedPayment, UpdateOutcome,
 };
 use domain::{
-    Address, AddressChange, AuditEventType, EXTERNAL, Hold, Money, OrderStatus, PartialPayments,
-    PaymentEvent, PaymentStatus, ReviewDecision, TransactionId,
+    Address, AddressChange, AuditEventType, EXTERNAL, Hold, Money, NotesChange, OrderStatus,
+    PartialPayments, PaymentEvent, PaymentStatus, ReviewDecision, TransactionId,
 };
 
 const STOPPING: &str = "the order is being cancelled or has passed its deadline";
@@ -41,6 +42,15 @@ pub(super) enum Decision {
         recall_number: u32,
         already: bool,
     },
+}
+
+/// A confirmation of a transaction that the order knows, and that is not a repeat.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ChangedRepeat {
+    /// The transaction is recorded with this amount.
+    OtherAmount(Money),
+    /// The order has stopped, and its money is or was refunded.
+    Refunded(ReportedPayment),
 }
 
 /// The payments that an order accepts beside the money that it waits for.
@@ -353,6 +363,42 @@ impl OrderWorkflow {
         self.success("Order released.", !was_held)
     }
 
+    /// Changes the shop's notes, whatever the status of the order is.
+    pub(super) fn decide_notes_change(
+        &mut self,
+        change: &NotesChange,
+        now: DateTime<Utc>,
+    ) -> UpdateOutcome {
+        let Some(order) = &mut self.state.order else {
+            let detail = "the order was not validated";
+            return self.refuse_request(
+                request_name::UPDATE_ORDER,
+                RefusalCode::OrderClosed,
+                detail,
+                now,
+            );
+        };
+        let notes = match order.notes.changed_by(change) {
+            Ok(notes) => notes,
+            Err(error) => {
+                let detail = format!("the metadata {error} after the change");
+                return self.refuse_request(
+                    request_name::UPDATE_ORDER,
+                    RefusalCode::MetadataTooLarge,
+                    &detail,
+                    now,
+                );
+            }
+        };
+        let already = notes == order.notes;
+        if !already {
+            let payload = order.notes.difference(&notes);
+            order.notes = notes.clone();
+            self.append_audit_event(AuditEventType::OrderUpdated, payload, now);
+        }
+        self.notes_success(notes, already)
+    }
+
     pub(super) fn is_refunding(&self) -> bool {
         self.state
             .payment
@@ -427,12 +473,15 @@ impl OrderWorkflow {
         };
         if let Some((code, detail)) = refusal {
             if self.state.is_running() {
-                self.audit_refused_payment(&confirmation, code, now);
+                self.audit_refused_payment(&confirmation, code, None, now);
             }
-            return Some(self.refusal(code, detail));
+            let payment = self.payments.reported(id, self.is_stopped());
+            return Some(self.payment_refusal(code, detail.to_owned(), payment));
         }
         let Some(order) = &self.state.order else {
-            return Some(self.refusal(RefusalCode::OrderClosed, "the order was not validated"));
+            let detail = "the order was not validated".to_owned();
+            let payment = self.payments.reported(id, true);
+            return Some(self.payment_refusal(RefusalCode::OrderClosed, detail, payment));
         };
         let missing = match rules.replaceable {
             0 => self.missing_money(order),
@@ -492,7 +541,73 @@ impl OrderWorkflow {
             "expected_currency": expected.map(|expected| expected.currency()),
         });
         self.append_audit_event(AuditEventType::PaymentMismatch, payload, now);
-        self.refusal(RefusalCode::PaymentMismatch, detail)
+        let payment = self
+            .payments
+            .reported(&confirmation.transaction_id, self.is_stopped());
+        self.payment_refusal(RefusalCode::PaymentMismatch, detail.to_owned(), payment)
+    }
+
+    /// Returns the reason why a caller's confirmation of a known transaction is not a repeat: it has
+    /// another amount, or the money is not that of the order any more.
+    pub(super) fn find_changed_repeat(
+        &self,
+        confirmation: &PaymentConfirmation,
+    ) -> Option<ChangedRepeat> {
+        let id = &confirmation.transaction_id;
+        let order = self.state.order.as_ref()?;
+        let recorded = match (self.payments.find(id), self.payments.find_accepted(id)) {
+            (Some(transaction), _) if !confirmation.repeats(transaction) => {
+                let balance = &transaction.balance;
+                let minor = [balance.captured, balance.authorised, transaction.amount]
+                    .into_iter()
+                    .find(|minor| *minor > 0);
+                Money::from_minor(minor?, transaction.currency).ok()?
+            }
+            (Some(_), _) | (None, None) => {
+                let payment = self.payments.reported(id, self.is_stopped());
+                let is_refunded = self.is_stopped() && payment != ReportedPayment::NotTaken;
+                return is_refunded.then_some(ChangedRepeat::Refunded(payment));
+            }
+            (None, Some(accepted)) => {
+                let known = Money::from_minor(accepted.amount, order.currency).ok()?;
+                let code = confirmation.currency.as_deref();
+                let is_same = code.is_none_or(|code| code == order.currency.code())
+                    && Money::from_decimal(confirmation.amount, order.currency) == Ok(known);
+                if is_same {
+                    return None;
+                }
+                known
+            }
+        };
+        Some(ChangedRepeat::OtherAmount(recorded))
+    }
+
+    /// Refuses a caller's confirmation of a known transaction.
+    pub(super) fn refuse_changed_repeat(
+        &mut self,
+        confirmation: &PaymentConfirmation,
+        repeat: ChangedRepeat,
+        now: DateTime<Utc>,
+    ) -> UpdateOutcome {
+        let id = &confirmation.transaction_id;
+        let (code, detail, recorded) = match repeat {
+            ChangedRepeat::OtherAmount(recorded) => {
+                let detail = format!("{id} is recorded with {recorded}");
+                (RefusalCode::TransactionMismatch, detail, Some(recorded))
+            }
+            ChangedRepeat::Refunded(_) => {
+                let detail = "the order has stopped; it has the payment and refunds it";
+                (RefusalCode::PaymentRefunded, detail.to_owned(), None)
+            }
+        };
+        let payment = match repeat {
+            ChangedRepeat::Refunded(payment) => payment,
+            ChangedRepeat::OtherAmount(_) => self.payments.reported(id, self.is_stopped()),
+        };
+        if self.state.is_running() {
+            self.audit_refused_payment(confirmation, code, recorded, now);
+        }
+        self.payment_refusal(code, detail, payment)
     }
 
     /// Returns the reason why a recorded transaction does not pay the order, although a caller

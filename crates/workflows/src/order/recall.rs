@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::OrderWorkflow;
-use domain::Address;
+use domain::{Address, ItemQuantity};
 
 /// The requests that arrived while the parcel may be on its way to the carrier. The carrier's
 /// response decides all of them together.
@@ -12,6 +12,9 @@ pub(super) struct Recall {
     /// The reason to end the order. It overrides the other requests.
     pub(super) stop: Option<StopReason>,
     pub(super) address: Option<Address>,
+    /// New quantities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) items: Vec<ItemQuantity>,
     /// Refund the payment and wait for another one.
     pub(super) payment: bool,
     /// Wait for a decision about the payment.

@@ -10,18 +10,21 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 
 use super::{
     OrderWorkflow, current_time,
-    decisions::{AcceptanceRules, Decision},
-    earlier_runs, event_queue,
+    decisions::{AcceptanceRules, ChangedRepeat, Decision},
+    earlier_runs, event_queue, items,
     payment_record::{record_replacements, replaceable_money},
     payments::{ConfirmationOutcome, PaymentPhase},
-    request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, HOLD_ORDER, UPDATE_ADDRESS},
+    request_name::{
+        CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, HOLD_ORDER, UPDATE_ADDRESS, UPDATE_ITEMS,
+        UPDATE_ORDER,
+    },
     waiting,
 };
 use crate::{Message, patches, policies};
 use contract::{
     Cancellation, HoldRequest, PaymentCancellation, PaymentConfirmation, RefusalCode, UpdateOutcome,
 };
-use domain::{AddressChange, AuditEventType, OrderStatus, Step};
+use domain::{AddressChange, AuditEventType, ItemsChange, NotesChange, OrderStatus, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -149,6 +152,19 @@ pub(super) async fn hold_order(ctx: &Context, message: Message<HoldRequest>) -> 
     }
 }
 
+/// Changes the shop's notes about the order.
+pub(super) async fn update_order(ctx: &Context, message: Message<NotesChange>) -> UpdateOutcome {
+    let change = match message {
+        Message::Valid(change) => change,
+        Message::Malformed(reason) => return refuse_malformed(ctx, UPDATE_ORDER, reason),
+    };
+    if !wait_for_order(ctx).await {
+        return defer(ctx, DeferredRequest::Notes(change));
+    }
+    let now = current_time(ctx);
+    ctx.state_mut(|order| order.decide_notes_change(&change, now))
+}
+
 /// Accepts a payment confirmation. The caller gets the outcome after the payment is recorded.
 pub(super) async fn confirm_payment(
     ctx: &Context,
@@ -171,6 +187,12 @@ pub(super) async fn confirm_payment(
         let outcome = ctx.state_mut(|order| order.refuse_mismatch(&confirmation, &detail, now));
         record_refused_report(ctx, &reported, &outcome).await;
         return outcome;
+    }
+    let repeat = ctx.state(|order| order.find_changed_repeat(&confirmation));
+    if let Some(repeat) = repeat
+        && ctx.patched(patches::REFUSE_CHANGED_REPEAT)
+    {
+        return ctx.state_mut(|order| order.refuse_changed_repeat(&confirmation, repeat, now));
     }
     let rules = AcceptanceRules {
         takes_part: false,
@@ -198,17 +220,28 @@ pub(super) async fn confirm_payment(
         order.payments.outcomes.contains_key(&transaction_id) || order.is_stopped()
     };
     wait_for_decision(ctx, decided).await;
+    let is_recorded = |order: &OrderWorkflow| {
+        order.payments.outcomes.contains_key(&transaction_id)
+            || !order.payments.accepts(&transaction_id)
+    };
+    // A stopped order records the payment before it refunds it, and the transaction can be that of
+    // another order.
+    if !ctx.state(is_recorded) && ctx.patched(patches::REFUSE_CHANGED_REPEAT) {
+        wait_for_decision(ctx, is_recorded).await;
+    }
     let now = current_time(ctx);
     ctx.state_mut(|order| match order.payments.outcomes.get(&transaction_id) {
         Some(ConfirmationOutcome::Refused(outcome)) => outcome.clone(),
         _ if order.is_stopped() => {
-            let detail =
-                "the order stopped before the payment was recorded; the payment is refunded";
-            order.refuse_request(CONFIRM_PAYMENT, RefusalCode::OrderClosed, detail, now)
+            let payment = order.payments.reported(&transaction_id, true);
+            order.refuse_changed_repeat(&reported, ChangedRepeat::Refunded(payment), now)
         }
         // Events about a refund of a part can have arrived before the confirmation.
         Some(ConfirmationOutcome::Recorded) => match order.find_contradiction(&transaction_id) {
-            Some(detail) => order.refusal(RefusalCode::PaymentMismatch, &detail),
+            Some(detail) => {
+                let payment = order.payments.reported(&transaction_id, false);
+                order.payment_refusal(RefusalCode::PaymentMismatch, detail, payment)
+            }
             None => order.success("Payment confirmed.", false),
         },
         None => order.still_undecided("The payment is being recorded."),
@@ -240,7 +273,7 @@ async fn record_refused_report(
 }
 
 /// Waits for the decision about one recall. The order's status then shows the outcome.
-async fn await_recall(
+pub(super) async fn await_recall(
     ctx: &Context,
     recall_number: u32,
     already: bool,
@@ -265,10 +298,12 @@ async fn await_recall(
             "the order is cancelled or has failed",
             now,
         ),
-        // An address change and a hold leave the order open after a recall.
+        // An address change, new quantities and a hold leave the order open after a recall.
         OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
             if request == HOLD_ORDER {
                 order.success("Order held.", already)
+            } else if request == UPDATE_ITEMS {
+                order.items_success(already)
             } else {
                 order.address_success(already)
             }
@@ -279,7 +314,7 @@ async fn await_recall(
 const UNDECIDED: &str = "The carrier has not confirmed yet whether it has the parcel.";
 
 /// Waits for a condition, at most [`policies::DECISION_TIMEOUT`].
-async fn wait_for_decision(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> bool) {
+pub(super) async fn wait_for_decision(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> bool) {
     if ctx.state(&condition) {
         return;
     }
@@ -304,11 +339,13 @@ pub(super) enum DeferredRequest {
     Address(AddressChange),
     PaymentCancellation(PaymentCancellation),
     PaymentConfirmation(PaymentConfirmation),
+    Notes(NotesChange),
+    Items(ItemsChange),
 }
 
 /// Waits until the order is validated or stopped, at most [`policies::DECISION_TIMEOUT`]. Returns
 /// whether it is.
-async fn wait_for_order(ctx: &Context) -> bool {
+pub(super) async fn wait_for_order(ctx: &Context) -> bool {
     if !ctx.state(OrderWorkflow::is_bounded) {
         wait_until_validated(ctx).await;
         return true;
@@ -317,7 +354,7 @@ async fn wait_for_order(ctx: &Context) -> bool {
     ctx.state(OrderWorkflow::is_validated_or_stopped)
 }
 
-fn defer(ctx: &Context, request: DeferredRequest) -> UpdateOutcome {
+pub(super) fn defer(ctx: &Context, request: DeferredRequest) -> UpdateOutcome {
     ctx.state_mut(|order| {
         order.deferred.push_back(request);
         order.still_undecided("The order is not loaded yet; the request is decided afterwards.")
@@ -343,6 +380,12 @@ pub(super) async fn decide_deferred(ctx: &Context) -> Infallible {
             }
             Some(DeferredRequest::PaymentConfirmation(confirmation)) => {
                 Box::pin(confirm_payment(ctx, Message::Valid(confirmation))).await;
+            }
+            Some(DeferredRequest::Notes(change)) => {
+                Box::pin(update_order(ctx, Message::Valid(change))).await;
+            }
+            Some(DeferredRequest::Items(change)) => {
+                Box::pin(items::update_items(ctx, Message::Valid(change))).await;
             }
             None => {}
         }

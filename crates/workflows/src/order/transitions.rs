@@ -68,7 +68,11 @@ impl OrderWorkflow {
                 json!({"code": code, "detail": detail}),
                 now,
             );
-            self.state.failure = Some(Failure { code, detail });
+            self.state.failure = Some(Failure {
+                code,
+                detail,
+                shortages: Vec::new(),
+            });
         }
     }
 
