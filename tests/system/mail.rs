@@ -35,24 +35,23 @@ impl Harness {
             .unwrap()
     }
 
-    /// Waits until no mail of the order is pending; returns type and status of each row.
-    async fn wait_for_mails(&self, order_id: &str) -> Vec<(String, String)> {
+    /// Waits until the order has as many mails as `kinds` and none is pending; requires these kinds,
+    /// each with this status.
+    async fn expect_mails(&self, order_id: &str, status: &str, kinds: &[&str]) {
         let read = async || self.list_outbox(order_id).await;
         let settled = |rows: &Vec<Notification>| {
-            !rows.is_empty() && rows.iter().all(|row| row.status != "pending")
+            rows.len() >= kinds.len() && rows.iter().all(|row| row.status != "pending")
         };
         let rows = self
-            .wait_until("the end of all pending mails", read, settled)
+            .wait_until("the end of all expected mails", read, settled)
             .await;
-        rows.into_iter().map(|row| (row.kind, row.status)).collect()
+        let found: Vec<_> = rows
+            .iter()
+            .map(|row| (row.kind.as_str(), row.status.as_str()))
+            .collect();
+        let expected: Vec<_> = kinds.iter().map(|kind| (*kind, status)).collect();
+        assert_eq!(found, expected, "{order_id}");
     }
-}
-
-fn rows_with_status(status: &str, kinds: &[&str]) -> Vec<(String, String)> {
-    kinds
-        .iter()
-        .map(|kind| ((*kind).to_owned(), status.to_owned()))
-        .collect()
 }
 
 const DELIVERED: [&str; 4] = [
@@ -84,10 +83,7 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
         harness.wait_for_end("mail-1").await.status.as_str(),
         "delivered"
     );
-    assert_eq!(
-        harness.wait_for_mails("mail-1").await,
-        rows_with_status("sent", &DELIVERED)
-    );
+    harness.expect_mails("mail-1", "sent", &DELIVERED).await;
     let mails = mailbox.list_mails().await;
     let subjects: Vec<_> = mails
         .iter()
@@ -176,10 +172,9 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
         )
         .await
         .expect_status(200);
-    assert_eq!(
-        harness.wait_for_mails("mail-2").await,
-        rows_with_status("sent", &["order_received", "order_cancelled"])
-    );
+    harness
+        .expect_mails("mail-2", "sent", &["order_received", "order_cancelled"])
+        .await;
     let mails = mailbox.list_mails().await;
     assert_eq!(mails[1]["subject"], "Order cancelled: mail-2");
     let (text, html) = (
@@ -218,10 +213,7 @@ async fn failed_order_mail_reports_cancellation_and_refund() {
         "failed"
     );
     let kinds = ["order_received", "payment_confirmed", "order_cancelled"];
-    assert_eq!(
-        harness.wait_for_mails("mail-3").await,
-        rows_with_status("sent", &kinds)
-    );
+    harness.expect_mails("mail-3", "sent", &kinds).await;
     let mails = mailbox.list_mails().await;
     assert_eq!(mails[2]["subject"], "Order not completed: mail-3");
     let text = mails[2]["text"].as_str().unwrap();
@@ -249,10 +241,7 @@ async fn mail_without_address_or_server_is_skipped() {
         harness.wait_for_end("mail-4").await.status.as_str(),
         "delivered"
     );
-    assert_eq!(
-        harness.wait_for_mails("mail-4").await,
-        rows_with_status("skipped", &DELIVERED)
-    );
+    harness.expect_mails("mail-4", "skipped", &DELIVERED).await;
     assert_eq!(mailbox.list_mails().await, Vec::<Value>::new());
     harness.assert_invariants().await;
 
@@ -265,10 +254,7 @@ async fn mail_without_address_or_server_is_skipped() {
         silent.wait_for_end("mail-5").await.status.as_str(),
         "delivered"
     );
-    assert_eq!(
-        silent.wait_for_mails("mail-5").await,
-        rows_with_status("skipped", &DELIVERED)
-    );
+    silent.expect_mails("mail-5", "skipped", &DELIVERED).await;
     let reasons: Vec<_> = silent
         .list_outbox("mail-5")
         .await
@@ -313,10 +299,7 @@ async fn worker_without_mail_settings_discards_no_mail() {
         .await;
     deliver("unset-2").await;
     for id in ["unset-1", "unset-2"] {
-        assert_eq!(
-            harness.wait_for_mails(id).await,
-            rows_with_status("sent", &DELIVERED)
-        );
+        harness.expect_mails(id, "sent", &DELIVERED).await;
     }
     assert_eq!(mailbox.list_mails().await.len(), 8);
     harness.assert_invariants().await;
@@ -347,10 +330,7 @@ async fn hostile_customer_input_injects_no_header_or_markup() {
         harness.wait_for_end("mail-6").await.status.as_str(),
         "delivered"
     );
-    assert_eq!(
-        harness.wait_for_mails("mail-6").await,
-        rows_with_status("sent", &DELIVERED)
-    );
+    harness.expect_mails("mail-6", "sent", &DELIVERED).await;
     for mail in mailbox.list_mails().await {
         assert_eq!(
             mail["to"],
@@ -452,10 +432,9 @@ async fn out_of_stock_order_sends_cancellation_mail() {
         "out_of_stock"
     );
     // The order was received and then failed. The mails report both, and that nothing was charged.
-    assert_eq!(
-        harness.wait_for_mails(&id).await,
-        rows_with_status("sent", &["order_received", "order_cancelled"])
-    );
+    harness
+        .expect_mails(&id, "sent", &["order_received", "order_cancelled"])
+        .await;
     let text = mailbox.list_mails().await[1]["text"]
         .as_str()
         .unwrap()

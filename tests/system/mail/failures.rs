@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{
     DELIVERED, SENDER,
     claims::write_order_with_mails,
-    rows_with_status,
     servers::{HangingServer, MailProvider, Mailbox},
     start_with_mail,
 };
@@ -45,10 +44,7 @@ async fn mail_outage_delays_mails_but_no_order() {
     assert!(rows.iter().all(|row| row.status == "pending"), "{rows:?}");
     mailbox.server.process.restart().await.unwrap();
     for id in ["down-1", "down-2"] {
-        assert_eq!(
-            harness.wait_for_mails(id).await,
-            rows_with_status("sent", &DELIVERED)
-        );
+        harness.expect_mails(id, "sent", &DELIVERED).await;
     }
     assert_eq!(mailbox.list_mails().await.len(), 8);
     harness.assert_invariants().await;
@@ -85,11 +81,7 @@ async fn killed_worker_loses_and_duplicates_no_mail() {
             "delivered",
             "{id}"
         );
-        assert_eq!(
-            harness.wait_for_mails(id).await,
-            rows_with_status("sent", &DELIVERED),
-            "{id}"
-        );
+        harness.expect_mails(id, "sent", &DELIVERED).await;
         sent.extend(
             harness
                 .list_outbox(id)
@@ -128,11 +120,7 @@ async fn two_workers_send_each_mail_once() {
             "delivered",
             "{id}"
         );
-        assert_eq!(
-            harness.wait_for_mails(id).await,
-            rows_with_status("sent", &DELIVERED),
-            "{id}"
-        );
+        harness.expect_mails(id, "sent", &DELIVERED).await;
     }
     assert_eq!(mailbox.list_mails().await.len(), 80);
     harness.assert_invariants().await;
@@ -165,15 +153,9 @@ async fn rejected_recipients_are_recorded_as_failed() {
     for id in ["tls-1", "tls-2", "tls-3"] {
         assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
     }
-    assert_eq!(
-        harness.wait_for_mails("tls-3").await,
-        rows_with_status("sent", &DELIVERED)
-    );
+    harness.expect_mails("tls-3", "sent", &DELIVERED).await;
     // A permanent refusal is recorded with the server's reply.
-    assert_eq!(
-        harness.wait_for_mails("tls-1").await,
-        rows_with_status("failed", &DELIVERED)
-    );
+    harness.expect_mails("tls-1", "failed", &DELIVERED).await;
     let reason = harness.list_outbox("tls-1").await[0]
         .reason
         .clone()
@@ -268,13 +250,11 @@ async fn hanging_mail_delays_no_other_order() {
         ("MAIL_FROM", SENDER),
     ];
     let _sender = harness.start_another_worker("sender", &settings).await;
-    assert_eq!(
-        harness.wait_for_mails("hangs").await,
-        rows_with_status("sent", &DELIVERED[..1])
-    );
+    harness.expect_mails("hangs", "sent", &DELIVERED[..1]).await;
     for number in 0..ORDERS {
-        let rows = harness.wait_for_mails(&format!("flows-{number}")).await;
-        assert_eq!(rows, rows_with_status("sent", &DELIVERED[..3]));
+        harness
+            .expect_mails(&format!("flows-{number}"), "sent", &DELIVERED[..3])
+            .await;
     }
     assert_eq!(server.tries(), 1, "{}", harness.read_log("sender"));
     let mails = server.accepted_mails();
