@@ -14,6 +14,7 @@ use crate::{
     orders::OrderCommand,
     output::OutputArguments,
     providers::ProviderCommand,
+    quotes::QuoteCommand,
     snapshot::SnapshotCommand,
     stack::arguments::{Logs, Service, StackArguments, Up},
     value_parsers,
@@ -107,6 +108,9 @@ pub(crate) enum Command {
     /// Create API keys for callers of the API (API_AUTH=api-key).
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// Sign quotes for tests and scripts: prices of the shop for one order.
+    #[command(subcommand)]
+    Quote(QuoteCommand),
     #[command(flatten)]
     Provider(ProviderCommand),
     #[command(flatten)]

@@ -59,7 +59,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 9] = [
             "bench",
         ],
     ),
-    ("Setup", &["api-key", "completions"]),
+    ("Setup", &["api-key", "quote", "completions"]),
 ];
 
 /// Returns the definition of the program, with its commands in groups on the help page.

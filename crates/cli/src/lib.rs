@@ -20,11 +20,13 @@ mod database;
 mod endpoints;
 mod gateway;
 mod help;
+mod json_file;
 mod manual;
 mod money;
 mod orders;
 mod output;
 mod providers;
+mod quotes;
 mod snapshot;
 mod stack;
 mod target;
@@ -146,6 +148,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Temporal { arguments } => return stack::run_temporal(&arguments),
         Command::Order(command) => return orders::run(command).await,
         Command::ApiKey(command) => api_key::run(command),
+        Command::Quote(command) => quotes::run(command),
         Command::Database(command) => return database::run(command).await,
         Command::Snapshot { command } => snapshot::run(command).await,
         Command::Acceptance(command) => return acceptance::run(command).await,

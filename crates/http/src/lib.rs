@@ -36,7 +36,7 @@ mod trace;
 
 pub use access::{Access, Scope};
 pub use auth::{
-    NewApiKey, QuoteError, QuoteVerifier, VerifiedQuote, configure_auth, create_api_key,
+    NewApiKey, QuoteError, QuoteKey, QuoteVerifier, VerifiedQuote, configure_auth, create_api_key,
 };
 pub use body::{MAX_BODY_BYTES, MAX_WEBHOOK_BYTES};
 pub use caller::Caller;
