@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks the API against docs/openapi.json: Schemathesis sends valid and invalid requests and checks each response.
-# Starts a separate stack on free ports and removes it at the end. Takes about two minutes after the build.
+# Starts a separate stack on free ports and removes it at the end. Takes about two minutes after the build. Builds
+# `orderflow`, unless PROGRAM names a program that is built already.
 #
 # Passes further arguments to Schemathesis: `tests/schemathesis/run.sh --include-path /orders --max-examples 500`.
 set -euo pipefail
@@ -15,8 +16,12 @@ if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
     cp "$here/requirements.txt" "$venv/"
 fi
 
-(cd "$root" && cargo build --quiet --locked --bin orderflow)
-orderflow=$root/target/debug/orderflow
+if [ -n "${PROGRAM:-}" ]; then
+    orderflow=$(realpath "$PROGRAM")
+else
+    (cd "$root" && cargo build --quiet --locked --bin orderflow)
+    orderflow=$root/target/debug/orderflow
+fi
 
 # A folder with its own state is a separate project.
 folder=$(mktemp -d)

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use temporalio_client::{Client, WorkflowHandle, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 
-use crate::{Error, TemporalSettings, connection::SharedConnection};
+use crate::{Error, TemporalSettings, connection::SharedConnection, in_flight::InFlight};
 use contract::order_workflow_id;
 use domain::OrderId;
 use workflows::OrderWorkflow;
@@ -19,6 +19,7 @@ pub(crate) const SERVER_TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Debug, Clone)]
 pub struct OrderClient {
     pub(crate) connection: Arc<SharedConnection>,
+    pub(crate) in_flight: Arc<InFlight>,
 }
 
 impl OrderClient {
@@ -27,6 +28,7 @@ impl OrderClient {
     pub fn new(settings: TemporalSettings) -> Self {
         Self {
             connection: Arc::new(SharedConnection::new(settings)),
+            in_flight: Arc::default(),
         }
     }
 

@@ -13,14 +13,12 @@ use std::time::{Duration, Instant};
 
 use temporalio_client::{Client, Connection, errors::ClientConnectError, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
-use tokio::{
-    sync::Mutex,
-    time::{sleep, timeout},
-};
+use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     Error, TemporalSettings,
     grpc_error::{CallError, SdkError, is_busy, is_connection_lost, is_credential_refused},
+    pauses::Pauses,
     secrets::SecretValues,
 };
 
@@ -36,9 +34,6 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// The pause between two attempts to connect with new secrets, while the previous connection works.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
-
-/// The first and the longest pause before a call to a busy server is repeated.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(400));
 
 /// Connects a worker to Temporal.
 ///
@@ -190,15 +185,12 @@ impl SharedConnection {
         F: Fn(Client) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let (mut pause, longest) = PAUSES;
+        let mut pauses = Pauses::until(until);
         loop {
-            match self.call(deadline, &call).await {
-                Err(CallError::Sdk(error)) if is_busy(&error) && Instant::now() + pause < until => {
-                    // Concurrent callers pause for different times.
-                    sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
-                    pause = (pause * 2).min(longest);
-                }
-                result => return result,
+            let result = self.call(deadline, &call).await;
+            let is_busy = matches!(&result, Err(CallError::Sdk(error)) if is_busy(error));
+            if !is_busy || !pauses.pause().await {
+                return result;
             }
         }
     }

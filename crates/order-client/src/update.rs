@@ -7,12 +7,12 @@ use temporalio_client::{
     errors::WorkflowUpdateError,
 };
 use temporalio_common::{HasWorkflowDefinition, UpdateDefinition};
-use tokio::time::sleep;
 
 use crate::{
     Error, OrderClient, OrderCommand,
     client::{SERVER_TIMEOUT, order_handle, run_handle},
     grpc_error::CallError,
+    pauses::Pauses,
 };
 use contract::{
     ANONYMOUS_UPDATE, QuotaExceeded, RecordedOutcome, UpdateOutcome, request_fingerprint,
@@ -23,12 +23,9 @@ use workflows::{Decode, Message, OrderWorkflow};
 /// The time limit for a worker to accept an update. Without a worker the update is never accepted.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The time in which an update is repeated while its order continues as new, which takes milliseconds,
-/// or after Temporal has lost it.
+/// The time in which an update waits for others of its order, and in which it is repeated while its order
+/// continues as new, which takes milliseconds, or after Temporal has lost it.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
-
-/// The pause before an update is repeated that Temporal has lost.
-const LOST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The time limit for the outcome of an update. The order decides within 15 s; two seconds are for
 /// transport.
@@ -188,6 +185,10 @@ impl OrderClient {
             }
         };
         let until = Instant::now() + BUSY_LIMIT;
+        let Some(_in_flight) = self.in_flight.enter(order_id, until).await else {
+            return Err(Error::NoWorker);
+        };
+        let mut pauses = Pauses::until(until);
         loop {
             let accepted = self.connection.call_until(ACCEPTANCE_TIMEOUT, until, start);
             let result = match accepted.await {
@@ -199,7 +200,7 @@ impl OrderClient {
             };
             match result {
                 Some(result) => return Ok(result),
-                None if Instant::now() + LOST_PAUSE < until => sleep(LOST_PAUSE).await,
+                None if pauses.pause().await => {}
                 None => return Err(Error::NoWorker),
             }
         }
