@@ -5,8 +5,8 @@ use std::{io::Read, path::Path};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
 
-/// Reads a JSON object from a file, or from standard input if the path is `-`. `content` says what it
-/// is, and `page` names the page with an example.
+/// Reads a JSON object from a file, or from standard input if the path is `-`. `content` is a noun for
+/// it, and `page` names the page with an example.
 pub(crate) fn read_object(path: &Path, content: &str, page: &str) -> Result<Map<String, Value>> {
     let mut text = String::new();
     if path == Path::new("-") {

@@ -233,7 +233,7 @@ async fn command_line_signs_a_quote() {
         .expect_status(202);
     assert_eq!(started["total_amount"], json!(28.0));
 
-    // A file that is no key is named, and so is the remedy.
+    // A file without a key is named, and so is the remedy.
     let refused = run(&["key-set"], &claims).await;
     let message = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success(), "{message}");
