@@ -29,6 +29,7 @@ mod integration;
 mod mail;
 mod metrics;
 mod order_lists;
+mod order_sequences;
 mod payments;
 mod purge;
 mod queries;
