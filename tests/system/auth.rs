@@ -2,6 +2,7 @@
 
 mod issuer;
 mod quotes;
+mod returns;
 
 use std::process::Stdio;
 
@@ -136,6 +137,48 @@ const TABLE: &[(&str, &str, Access, Foreign)] = &[
         "GET",
         "/orders/{id}/refunds/{refund_id}",
         Access::Requires(Scope::Read),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/returns",
+        Access::Requires(Scope::Write),
+        Foreign::Unknown,
+    ),
+    (
+        "GET",
+        "/orders/{id}/returns",
+        Access::Requires(Scope::Read),
+        Foreign::Unknown,
+    ),
+    (
+        "GET",
+        "/orders/{id}/returns/{return_id}",
+        Access::Requires(Scope::Read),
+        Foreign::Unknown,
+    ),
+    (
+        "POST",
+        "/orders/{id}/returns/{return_id}/approve",
+        Access::Requires(Scope::Operate),
+        Foreign::Forbidden,
+    ),
+    (
+        "POST",
+        "/orders/{id}/returns/{return_id}/reject",
+        Access::Requires(Scope::Operate),
+        Foreign::Forbidden,
+    ),
+    (
+        "POST",
+        "/orders/{id}/returns/{return_id}/receive",
+        Access::Requires(Scope::Refund),
+        Foreign::Forbidden,
+    ),
+    (
+        "POST",
+        "/orders/{id}/returns/{return_id}/cancel",
+        Access::Requires(Scope::Write),
         Foreign::Unknown,
     ),
     (
@@ -393,6 +436,7 @@ fn body(method: &str, pattern: &str) -> Option<Value> {
         "/orders" => waiting_order(),
         "/stock/{sku}" => json!({"available": 7}),
         "/orders/{id}/refunds" => json!({"amount": 1}),
+        "/orders/{id}/returns" => json!({"items": [{"sku": "ABC123", "quantity": 1}]}),
         "/webhook-endpoints" => json!({"url": "https://shop.example/hooks"}),
         "/orders/{id}/signals/update-address" => json!({"street": "2 Side St"}),
         "/orders/{id}/payment" | "/orders/{id}/signals/confirm-payment" => {
@@ -449,6 +493,7 @@ async fn every_route_responds_as_the_table_states() {
             .replace("{id}", &id)
             .replace("{sku}", "ABC123")
             .replace("{refund_id}", "RF-UNKNOWN")
+            .replace("{return_id}", "RT-UNKNOWN")
             .replace("{delivery_id}", "1")
             .replace("{path+}", file);
         let send = async |key: &str| {
@@ -504,6 +549,8 @@ async fn every_route_responds_as_the_table_states() {
                     "{name} {method} {pattern}"
                 );
                 reply.expect_problem(403, "insufficient_scope");
+            } else if pattern.contains("{return_id}") {
+                reply.expect_problem(404, "return_not_found");
             } else if pattern.contains("{refund_id}") {
                 reply.expect_problem(404, "refund_not_found");
             } else {

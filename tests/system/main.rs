@@ -37,6 +37,7 @@ mod recovery;
 mod refunds;
 mod regressions;
 mod replay;
+mod returns;
 mod routes;
 mod schema;
 mod schema_update;

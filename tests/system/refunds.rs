@@ -92,7 +92,7 @@ async fn refund_events(harness: &Harness, id: &str, refund_id: &str) -> Vec<Stri
 }
 
 /// Returns the minor units that the simulated provider has refunded for the order.
-async fn refunded(harness: &Harness, id: &str) -> i64 {
+pub(crate) async fn refunded(harness: &Harness, id: &str) -> i64 {
     sqlx::query_scalar(
         "select coalesce(sum(amount), 0)::bigint from simulator.payments where order_id = $1 and kind = 'refund'",
     )
@@ -326,7 +326,7 @@ async fn invalid_requests_are_refused() {
     harness.assert_invariants().await;
 }
 
-async fn kill_worker(harness: &Harness) {
+pub(crate) async fn kill_worker(harness: &Harness) {
     harness.worker.kill().await;
     harness.worker.restart().await.unwrap();
 }

@@ -18,7 +18,8 @@ use crate::{
 };
 use store::simulator::{Fault, add_fault};
 use workflows::{
-    OrderWorkflow, RefundWorkflow, SettlementWorkflow, ShippingWorkflow, request_quota,
+    OrderWorkflow, RefundWorkflow, ReturnWorkflow, SettlementWorkflow, ShippingWorkflow,
+    request_quota,
 };
 
 fn histories_folder() -> PathBuf {
@@ -54,6 +55,7 @@ async fn recorded_histories_replay() {
         .unwrap();
     let options = options.register_workflow::<SettlementWorkflow>().unwrap();
     let options = options.register_workflow::<RefundWorkflow>().unwrap();
+    let options = options.register_workflow::<ReturnWorkflow>().unwrap();
     let options = options.register_workflow_interceptors(vec![request_quota()]);
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
     let histories = read_histories();
@@ -122,6 +124,8 @@ async fn record_missing_histories() {
     ] {
         save_history(&client, name, workflow_id).await;
     }
+    let [returned, _] = crate::returns::run_returned_order(&harness, "returned-units").await;
+    save_history(&client, "return-received", &returned).await;
     run_delivered_order(&harness).await;
     run_recalled_orders(&harness).await;
     run_failing_orders(&harness).await;

@@ -12,6 +12,7 @@ mod reconcile;
 mod recovery;
 mod refund;
 mod refunds;
+mod returns;
 mod settlement;
 mod shipping;
 
@@ -21,6 +22,7 @@ pub use provider_calls::LimitedProviders;
 pub use recall::RecallActivities;
 pub use recovery::RecoveryActivities;
 pub use refunds::RefundActivities;
+pub use returns::ReturnActivities;
 pub use settlement::SettlementActivities;
 pub use shipping::ShippingActivities;
 use std::time::Duration;

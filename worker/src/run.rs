@@ -22,7 +22,8 @@ use crate::{
     WorkerSettings,
     activities::{
         ClosedOrderActivities, LimitedProviders, OrderActivities, RecallActivities,
-        RecoveryActivities, RefundActivities, SettlementActivities, ShippingActivities,
+        RecoveryActivities, RefundActivities, ReturnActivities, SettlementActivities,
+        ShippingActivities,
     },
     activity_metrics::Measured,
     carrier::{self, Carrier, CarrierSettings, HttpCarrier},
@@ -41,7 +42,7 @@ use order_client::{Client, OrderClient, SdkMetrics, reconcile_hourly, recover_ho
 use store::PgPool;
 use workflows::{
     ClosedOrderWorkflow, OrderWorkflow, ReconcileWorkflow, RecorderWorkflow, RecoveryWorkflow,
-    RefundWorkflow, SettlementWorkflow, ShippingWorkflow, request_quota,
+    RefundWorkflow, ReturnWorkflow, SettlementWorkflow, ShippingWorkflow, request_quota,
 };
 
 /// The name of the worker in its traces.
@@ -221,6 +222,7 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
             providers: providers.clone(),
             temporal: OrderClient::new(temporal.clone()),
         };
+        let returns = ReturnActivities { pool: pool.clone() };
         let activities = OrderActivities {
             pool: pool.clone(),
             providers,
@@ -242,6 +244,7 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
             .register_activities(recalls)
             .register_activities(recovery)
             .register_activities(refunds)
+            .register_activities(returns)
             .activity_inbound_interceptor(Measured::new(pool.clone()));
         let orders = orders.register_workflow_interceptors(vec![request_quota()]);
         options.push(
@@ -253,6 +256,7 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
                 .register_workflow::<RecorderWorkflow>()?
                 .register_workflow::<ClosedOrderWorkflow>()?
                 .register_workflow::<RefundWorkflow>()?
+                .register_workflow::<ReturnWorkflow>()?
                 .build(),
         );
     }

@@ -25,6 +25,7 @@ mod priced_fields;
 mod refund;
 mod request;
 mod request_origin;
+mod returns;
 mod schema;
 mod stats;
 mod stock_change;
@@ -57,6 +58,10 @@ pub use request::{
     PaymentCancellation, Rejection, Release, Request, RequestError,
 };
 pub use request_origin::{ORIGIN_HEADER, OrderChanged, RequestOrigin};
+pub use returns::{
+    ReturnChange, ReturnDecision, ReturnLine, ReturnList, ReturnNote, ReturnReceipt, ReturnRequest,
+    ReturnView,
+};
 pub use schema::id_schema;
 pub use stats::{FailureCount, HourCount, MoneyDue, Stats, StatusCount, StepTime};
 pub use stock_change::{MAX_STOCK, RequestedStock, StockRequest};
@@ -70,5 +75,5 @@ pub use view::{
 };
 pub use workflow_id::{
     closed_order_workflow_id, order_workflow_id, parse_order_workflow_id, recorder_workflow_id,
-    refund_workflow_id, settlement_workflow_id, shipping_workflow_id,
+    refund_workflow_id, return_workflow_id, settlement_workflow_id, shipping_workflow_id,
 };

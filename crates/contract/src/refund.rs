@@ -11,13 +11,13 @@ use domain::{
     Currency, Decimal, ItemQuantity, LineItem, OrderId, OrderStatus, RefundId, RefundState, Sku,
 };
 
-const MAX_REASON_LENGTH: usize = 500;
+pub(crate) const MAX_REASON_LENGTH: usize = 500;
 
 /// The largest number of units of one SKU.
-const MAX_QUANTITY: u32 = LineItem::MAX_QUANTITY;
+pub(crate) const MAX_QUANTITY: u32 = LineItem::MAX_QUANTITY;
 
-const SKU_NAMES: [&str; 2] = ["sku", "product_id"];
-const QUANTITY_NAMES: [&str; 2] = ["quantity", "qty"];
+pub(crate) const SKU_NAMES: [&str; 2] = ["sku", "product_id"];
+pub(crate) const QUANTITY_NAMES: [&str; 2] = ["quantity", "qty"];
 
 /// A request to refund a part of an order's captured money: an amount, or the value of units and of
 /// shipping.
@@ -38,7 +38,8 @@ pub struct RefundRequest {
     pub restock: bool,
 }
 
-struct Units(u32);
+/// A number of units, at least 1.
+pub(crate) struct Units(pub(crate) u32);
 impl FromStr for Units {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -53,7 +54,7 @@ impl FromStr for Units {
 }
 
 /// Takes the units of a request, each SKU once.
-fn take_items(fields: &mut Fields<'_, '_>) -> Option<Vec<ItemQuantity>> {
+pub(crate) fn take_items(fields: &mut Fields<'_, '_>) -> Option<Vec<ItemQuantity>> {
     let items = fields.take_objects(&["items"], MAX_LINE_ITEMS, |item| {
         item.require_any(&SKU_NAMES);
         item.require_any(&QUANTITY_NAMES);
@@ -64,13 +65,36 @@ fn take_items(fields: &mut Fields<'_, '_>) -> Option<Vec<ItemQuantity>> {
             quantity: quantity?.0,
         })
     })?;
-    let skus: BTreeSet<_> = items.iter().map(|item| &item.sku).collect();
-    if items.is_empty() {
+    require_different_skus(fields, items.iter().map(|item| &item.sku));
+    Some(items)
+}
+
+/// Rejects items that are none, or that name a SKU twice.
+pub(crate) fn require_different_skus<'a>(
+    fields: &mut Fields<'_, '_>,
+    skus: impl ExactSizeIterator<Item = &'a Sku>,
+) {
+    let count = skus.len();
+    let different: BTreeSet<_> = skus.collect();
+    if count == 0 {
         fields.reject("items", "must have at least one item");
-    } else if skus.len() < items.len() {
+    } else if different.len() < count {
         fields.reject("items", "must name each SKU once");
     }
-    Some(items)
+}
+
+/// Returns the schema of an item with a SKU, a quantity and these fields.
+pub(crate) fn item_schema<const N: usize>(more: [(&'static str, Value); N]) -> Value {
+    let whole = r"^\s*(0*([1-9][0-9]{0,3}|10000)(\.0+)?)?\s*$";
+    let quantity = json!({"type": ["integer", "string", "null"], "minimum": 1, "maximum": MAX_QUANTITY, "pattern": whole});
+    let own = [
+        ("sku", schema::identifier::<Sku>()),
+        ("product_id", schema::identifier::<Sku>()),
+        ("quantity", quantity.clone()),
+        ("qty", quantity),
+    ];
+    let item = schema::object(own.into_iter().chain(more).collect());
+    schema::requiring(item, &[&SKU_NAMES, &QUANTITY_NAMES])
 }
 
 fn take_amount(fields: &mut Fields<'_, '_>, name: &str) -> Option<Decimal> {
@@ -110,18 +134,7 @@ impl Request for RefundRequest {
     }
 
     fn object_schema() -> Value {
-        let whole = r"^\s*(0*([1-9][0-9]{0,3}|10000)(\.0+)?)?\s*$";
-        let quantity = json!({"type": ["integer", "string", "null"], "minimum": 1, "maximum": MAX_QUANTITY, "pattern": whole});
-        let item = schema::object(
-            [
-                ("sku", schema::identifier::<Sku>()),
-                ("product_id", schema::identifier::<Sku>()),
-                ("quantity", quantity.clone()),
-                ("qty", quantity),
-            ]
-            .into(),
-        );
-        let item = schema::requiring(item, &[&SKU_NAMES, &QUANTITY_NAMES]);
+        let item = item_schema([]);
         schema::object(
             [
                 ("amount", schema::above_zero()),

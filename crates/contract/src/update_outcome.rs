@@ -33,6 +33,10 @@ string_enum! {
         MetadataTooLarge => "metadata_too_large",
         RefundExceedsPayment => "refund_exceeds_payment",
         RefundExceedsItems => "refund_exceeds_items",
+        NotDelivered => "not_delivered",
+        ReturnExceedsItems => "return_exceeds_items",
+        /// The state of the return does not allow the request.
+        ReturnStateConflict => "return_state_conflict",
         Malformed => "malformed",
     }
 }

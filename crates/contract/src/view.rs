@@ -6,7 +6,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Amounts, OrderAction, OrderDetails, RefundView, allowed_actions, line_document,
+    Amounts, OrderAction, OrderDetails, RefundView, ReturnView, allowed_actions, line_document,
     order_workflow_id,
 };
 use domain::{
@@ -76,6 +76,9 @@ pub struct OrderView {
     /// The refunds that the shop has made, oldest first. Only the response to one order has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
+    /// The returns of the order, oldest first. Only the response to one order has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returns: Vec<ReturnView>,
     #[serde(default)]
     pub shipments: Vec<ShipmentView>,
     /// The requests that the order accepts now.
@@ -192,6 +195,7 @@ impl OrderView {
             document_pending: order.is_none() && record.is_running(),
             amounts: None,
             refunds: Vec::new(),
+            returns: Vec::new(),
             shipments: Vec::new(),
             actions: Vec::new(),
         }

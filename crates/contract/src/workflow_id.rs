@@ -1,6 +1,6 @@
 //! Creates and parses workflow ids.
 
-use domain::{OrderId, PaymentEvent, RefundId, WebhookProvider};
+use domain::{OrderId, PaymentEvent, RefundId, ReturnId, WebhookProvider};
 
 const ORDER_PREFIX: &str = "order-";
 
@@ -27,6 +27,11 @@ pub fn closed_order_workflow_id(order_id: &OrderId, request: &str) -> String {
 /// Returns `refund-{order_id}-{refund_id}`.
 pub fn refund_workflow_id(order_id: &OrderId, refund_id: &RefundId) -> String {
     format!("refund-{order_id}-{refund_id}")
+}
+
+/// Returns `return-{order_id}-{return_id}`.
+pub fn return_workflow_id(order_id: &OrderId, return_id: &ReturnId) -> String {
+    format!("return-{order_id}-{return_id}")
 }
 
 /// Returns `settlement-{provider}-{transaction_id}`. For an event without a transaction, the event

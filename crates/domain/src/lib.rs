@@ -29,6 +29,7 @@ mod policy;
 mod profile;
 mod provider_units;
 mod refund;
+mod returns;
 mod review_limits;
 mod search_attribute;
 mod shipment;
@@ -43,7 +44,9 @@ pub use concern::{Concern, ConcernSubject, reports_no_payment};
 pub use country::{country_code, country_name};
 pub use decimal::{Decimal, DecimalError};
 pub use email::{Email, EmailError};
-pub use id::{CustomerId, IdError, Identifier, OrderId, PaymentId, RefundId, Sku, TransactionId};
+pub use id::{
+    CustomerId, IdError, Identifier, OrderId, PaymentId, RefundId, ReturnId, Sku, TransactionId,
+};
 pub use items_change::{ItemsChange, ItemsError};
 pub use ledger::{Balance, CLAIMED, Movement, MovementKind, Transaction};
 pub use metadata::{Metadata, MetadataChange, MetadataError, MetadataValue};
@@ -68,6 +71,7 @@ pub use policy::{
 pub use profile::{DeploymentPolicy, Profile, resolve_policy};
 pub use provider_units::UnitsError;
 pub use refund::{ItemError, ItemQuantity, OrderValue, RefundState};
+pub use returns::{ReturnState, ReturnStep};
 pub use review_limits::ReviewLimits;
 pub use search_attribute::{
     CUSTOMER_ID_ATTRIBUTE, ORDER_STATUS_ATTRIBUTE, ORDER_STEP_ATTRIBUTE, ORDER_TOTAL_ATTRIBUTE,

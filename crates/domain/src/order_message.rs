@@ -49,6 +49,12 @@ impl MessageType {
             | AuditEventType::PaymentRefundDue
             | AuditEventType::PaymentCancelled
             | AuditEventType::RefundDue
+            | AuditEventType::ReturnRequested
+            | AuditEventType::ReturnApproved
+            | AuditEventType::ReturnRejected
+            | AuditEventType::ReturnReceived
+            | AuditEventType::ReturnCancelled
+            | AuditEventType::ReturnClosed
             | AuditEventType::OrderUpdated
             | AuditEventType::ItemsUpdated
             | AuditEventType::ShipmentTracked

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::{
-    AdminOperation, EventsOperation, Operation, QueryOperation, SignalOperation, StartOperation,
+    AdminOperation, EventsOperation, Operation, QueryOperation, ReturnOperation, SignalOperation,
+    StartOperation,
 };
 
 /// A permission of a caller.
@@ -24,7 +25,7 @@ pub enum Scope {
     /// Permission of a customer's caller to set prices, the currency and the profile of its orders. A
     /// shop's caller needs none.
     Price,
-    /// Permission to review orders, to confirm payments and deliveries, and to read the work list and statistics.
+    /// Permission to review orders and returns, to confirm payments and deliveries, and to read the work list and statistics.
     Operate,
     /// Permission to refund orders.
     Refund,
@@ -91,7 +92,10 @@ impl Operation {
                 | SignalOperation::UpdateAddress
                 | SignalOperation::Update
                 | SignalOperation::UpdateItems,
-            ) => Access::Requires(Scope::Write),
+            )
+            | Self::Return(ReturnOperation::Request | ReturnOperation::Cancel) => {
+                Access::Requires(Scope::Write)
+            }
             Self::Signal(
                 SignalOperation::Approve
                 | SignalOperation::Reject
@@ -101,6 +105,7 @@ impl Operation {
                 | SignalOperation::Hold
                 | SignalOperation::Release,
             )
+            | Self::Return(ReturnOperation::Approve | ReturnOperation::Reject)
             | Self::Events(EventsOperation::Attention | EventsOperation::Stats) => {
                 Access::Requires(Scope::Operate)
             }
@@ -110,13 +115,17 @@ impl Operation {
                 | QueryOperation::EstimatedDelivery
                 | QueryOperation::Result
                 | QueryOperation::Refunds
-                | QueryOperation::Refund,
+                | QueryOperation::Refund
+                | QueryOperation::Returns
+                | QueryOperation::Return,
             )
             | Self::Events(EventsOperation::Orders | EventsOperation::AuditLog)
             | Self::Admin(AdminOperation::ListStock | AdminOperation::GetStock) => {
                 Access::Requires(Scope::Read)
             }
-            Self::Refund => Access::Requires(Scope::Refund),
+            Self::Refund | Self::Return(ReturnOperation::Receive) => {
+                Access::Requires(Scope::Refund)
+            }
             Self::Admin(AdminOperation::PutStock) => Access::Requires(Scope::StockWrite),
             Self::Admin(AdminOperation::Endpoint(_)) => Access::Requires(Scope::EndpointsWrite),
             // The pages contain no data: they call the API with the viewer's credentials.

@@ -42,7 +42,9 @@ pub use body::{MAX_BODY_BYTES, MAX_WEBHOOK_BYTES};
 pub use caller::Caller;
 pub use conditional::{ETag, IfNoneMatch};
 pub use cors::configure_cors;
-pub use idempotency::{IdempotencyKey, MAX_LENGTH as MAX_IDEMPOTENCY_KEY_LENGTH, random_refund_id};
+pub use idempotency::{
+    IdempotencyKey, MAX_LENGTH as MAX_IDEMPOTENCY_KEY_LENGTH, random_refund_id, random_return_id,
+};
 pub use lambda::{Application, run};
 pub use long_poll::LongPoll;
 pub use order_id::{order_id_from_key, random_order_id};
@@ -56,6 +58,7 @@ pub use request_id::new_request_id;
 pub use response::ApiResponse;
 pub use route::{
     AdminOperation, EndpointOperation, EventsOperation, Function, Operation, QueryOperation,
-    ROUTES, Route, RouteError, SignalOperation, StartOperation, WebOperation, find_route,
+    ROUTES, ReturnOperation, Route, RouteError, SignalOperation, StartOperation, WebOperation,
+    find_route,
 };
 pub use serve::serve;

@@ -44,6 +44,7 @@ codes! {
         RouteNotFound => (404, "route_not_found", "Route not found"),
         OrderNotFound => (404, "order_not_found", "Order not found"),
         RefundNotFound => (404, "refund_not_found", "Refund not found"),
+        ReturnNotFound => (404, "return_not_found", "Return not found"),
         SkuNotFound => (404, "sku_not_found", "SKU not found"),
         EndpointNotFound => (404, "endpoint_not_found", "Endpoint not found"),
         DeliveryNotFound => (404, "delivery_not_found", "Delivery not found"),
@@ -135,6 +136,9 @@ impl ProblemKind {
                 | RefusalCode::PaymentInProgress
                 | RefusalCode::RefundExceedsPayment
                 | RefusalCode::RefundExceedsItems
+                | RefusalCode::NotDelivered
+                | RefusalCode::ReturnExceedsItems
+                | RefusalCode::ReturnStateConflict
                 | RefusalCode::NotShipped => {
                     (409, code.as_str(), "Conflict with the order's state")
                 }
@@ -253,6 +257,14 @@ impl Problem {
         Self::new(
             ProblemCode::OrderNotFound,
             format!("No order has the id '{}'.", printable_excerpt(id)),
+        )
+    }
+
+    /// Returns the problem of an unknown return.
+    pub fn return_not_found(order_id: &OrderId) -> Self {
+        Self::new(
+            ProblemCode::ReturnNotFound,
+            format!("The order '{order_id}' has no return with this id."),
         )
     }
 

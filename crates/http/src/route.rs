@@ -28,6 +28,8 @@ pub enum Operation {
     Web(WebOperation),
     /// Refunds a part of an order's money.
     Refund,
+    /// Requests or changes a return.
+    Return(ReturnOperation),
     /// Receives a payment provider's webhook event; the path names the provider.
     Webhook,
 }
@@ -69,6 +71,21 @@ pub enum QueryOperation {
     Refunds,
     /// Returns one refund of an order.
     Refund,
+    /// Lists the returns of an order.
+    Returns,
+    /// Returns one return of an order.
+    Return,
+}
+
+/// An operation on the returns of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReturnOperation {
+    Request,
+    Approve,
+    Reject,
+    /// Reports that the units are back.
+    Receive,
+    Cancel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +188,14 @@ const fn admin(method: Method, pattern: &'static str, operation: AdminOperation)
     }
 }
 
+const fn change_return(pattern: &'static str, operation: ReturnOperation) -> Route {
+    Route {
+        method: Method::POST,
+        pattern,
+        operation: Operation::Return(operation),
+    }
+}
+
 const fn endpoint(method: Method, pattern: &'static str, operation: EndpointOperation) -> Route {
     admin(method, pattern, AdminOperation::Endpoint(operation))
 }
@@ -258,6 +283,23 @@ pub static ROUTES: &[Route] = &[
         pattern: "/orders/{id}/refunds",
         operation: Operation::Refund,
     },
+    change_return("/orders/{id}/returns", ReturnOperation::Request),
+    change_return(
+        "/orders/{id}/returns/{return_id}/approve",
+        ReturnOperation::Approve,
+    ),
+    change_return(
+        "/orders/{id}/returns/{return_id}/reject",
+        ReturnOperation::Reject,
+    ),
+    change_return(
+        "/orders/{id}/returns/{return_id}/receive",
+        ReturnOperation::Receive,
+    ),
+    change_return(
+        "/orders/{id}/returns/{return_id}/cancel",
+        ReturnOperation::Cancel,
+    ),
     query(Method::GET, "/orders/{id}", QueryOperation::Order),
     query(Method::GET, "/orders/{id}/status", QueryOperation::Status),
     query(
@@ -271,6 +313,12 @@ pub static ROUTES: &[Route] = &[
         Method::GET,
         "/orders/{id}/refunds/{refund_id}",
         QueryOperation::Refund,
+    ),
+    query(Method::GET, "/orders/{id}/returns", QueryOperation::Returns),
+    query(
+        Method::GET,
+        "/orders/{id}/returns/{return_id}",
+        QueryOperation::Return,
     ),
     events(Method::GET, "/orders", EventsOperation::Orders),
     events(
@@ -347,7 +395,7 @@ impl Operation {
     pub const fn function(self) -> Function {
         match self {
             Self::Start(_) => Function::Start,
-            Self::Signal(_) | Self::Refund => Function::Signal,
+            Self::Signal(_) | Self::Refund | Self::Return(_) => Function::Signal,
             Self::Query(_) => Function::Query,
             Self::Events(_) => Function::Events,
             Self::Admin(_) => Function::Admin,
@@ -527,6 +575,7 @@ mod tests {
                 .replace("{provider}", "order-1")
                 .replace("{sku}", "order-1")
                 .replace("{refund_id}", "refund-1")
+                .replace("{return_id}", "return-1")
                 .replace("{delivery_id}", "delivery-1")
                 .replace("{path+}", "a/b");
             let expected = if is_greedy(route.pattern) {

@@ -294,6 +294,25 @@ pub(crate) fn accepted_refund() -> Value {
     refund
 }
 
+/// Returns a return in this state.
+pub(crate) fn return_in_state(state: &str) -> Value {
+    let is_received = matches!(state, "received" | "closed");
+    let mut item = json!({"sku": "ABC123", "quantity": 1, "reason": "too small"});
+    if is_received {
+        item["received_quantity"] = json!(1);
+    }
+    json!({
+        "return_id": "RT-4QKJ2N7C5XW3MZT6D8RA", "order_id": ORDER_ID, "state": state, "items": [item],
+        "restock": is_received, "note": null,
+        "refund_id": is_received.then_some("RF-4QKJ2N7C5XW3MZT6D8RA"),
+        "requested_by": "key:shop", "created_at": CREATED_AT, "updated_at": CREATED_AT,
+    })
+}
+
+pub(crate) fn return_list() -> Value {
+    json!({"returns": [return_in_state("requested")]})
+}
+
 pub(crate) fn refund_list() -> Value {
     json!({"refunds": [refund()]})
 }
@@ -396,6 +415,10 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
         "Refund" => refund(),
         "RefundId" => refund()["refund_id"].clone(),
         "RefundList" => refund_list(),
+        "Return" => return_in_state("closed"),
+        "ReturnId" => return_in_state("closed")["return_id"].clone(),
+        "ReturnLine" => return_in_state("closed")["items"][0].clone(),
+        "ReturnList" => return_list(),
         "Result" => result(),
         "ReviewPolicy" => policy()["review"].clone(),
         "SecretRotated" => secret_rotated(),

@@ -18,6 +18,7 @@ mod problems;
 mod refunds;
 mod requests;
 mod response;
+mod returns;
 mod sample;
 mod security;
 mod signals;

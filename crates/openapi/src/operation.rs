@@ -11,7 +11,7 @@ use crate::{
     examples, parameters, problems, refunds,
     requests::Body,
     response::{json_content, response, text_content, with_table},
-    security, signals,
+    returns, security, signals,
     types::SchemaRegistry,
 };
 use contract::{EstimatedDeliveryView, OrderView, ResultView, Stats, StatusView};
@@ -122,6 +122,9 @@ fn operation_id(route: &Route) -> Option<&'static str> {
         Operation::Signal(SignalOperation::Update) => "updateOrder",
         Operation::Signal(SignalOperation::UpdateItems) => "updateItems",
         Operation::Refund => "refundOrder",
+        Operation::Return(operation) => returns::operation_id(operation),
+        Operation::Query(QueryOperation::Returns) => "listReturns",
+        Operation::Query(QueryOperation::Return) => "getReturn",
         Operation::Query(QueryOperation::Refunds) => "listRefunds",
         Operation::Query(QueryOperation::Refund) => "getRefund",
         Operation::Query(QueryOperation::Order) => "getOrder",
@@ -156,6 +159,9 @@ fn description(operation: Operation, types: &mut SchemaRegistry) -> Option<Descr
         Operation::Refund => refunds::describe_request(types),
         Operation::Query(QueryOperation::Refunds) => refunds::describe_list(types),
         Operation::Query(QueryOperation::Refund) => refunds::describe_refund(types),
+        Operation::Return(operation) => returns::describe_change(operation, types),
+        Operation::Query(QueryOperation::Returns) => returns::describe_list(types),
+        Operation::Query(QueryOperation::Return) => returns::describe_return(types),
         Operation::Query(operation) => describe_query(operation, types),
         Operation::Events(operation) => describe_list(operation, types),
         Operation::Admin(operation) => admin::describe(operation, types),
@@ -264,7 +270,11 @@ fn describe_query(operation: QueryOperation, types: &mut SchemaRegistry) -> Desc
             "The result of the closed order.",
             json_content(&types.schema_of::<ResultView>(), &examples::result()),
         ),
-        QueryOperation::Order | QueryOperation::Refunds | QueryOperation::Refund => (
+        QueryOperation::Order
+        | QueryOperation::Refunds
+        | QueryOperation::Refund
+        | QueryOperation::Returns
+        | QueryOperation::Return => (
             "Get an order",
             "Returns the full state. An open order is read from its workflow, a closed order from the database. \
              If no worker is running, an open order is also read from the database. \

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::examples::ENDPOINT_ID;
 use contract::{OrderAttention, OrderSort, Source, id_schema};
-use domain::{Concern, CustomerId, OrderId, OrderStatus, RefundId, Sku};
+use domain::{Concern, CustomerId, OrderId, OrderStatus, RefundId, ReturnId, Sku};
 use orderflow_http::{DEFAULT_LIMIT, MAX_IDEMPOTENCY_KEY_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS};
 
 /// Returns the parameters that several routes share.
@@ -211,6 +211,13 @@ pub(crate) fn refund_id() -> Value {
     json!({
         "name": "refund_id", "in": "path", "required": true, "description": "The id of the refund.",
         "schema": id_schema::<RefundId>(), "example": "RF-4QKJ2N7C5XW3MZT6D8RA",
+    })
+}
+
+pub(crate) fn return_id() -> Value {
+    json!({
+        "name": "return_id", "in": "path", "required": true, "description": "The id of the return.",
+        "schema": id_schema::<ReturnId>(), "example": "RT-4QKJ2N7C5XW3MZT6D8RA",
     })
 }
 

@@ -125,6 +125,9 @@ fn refusal_detail(code: RefusalCode) -> &'static str {
             "At most 79.99 USD of the captured 99.99 USD can be refunded; the rest is refunded, due or lost."
         }
         RefusalCode::RefundExceedsItems => "1 of 2 units of ABC123 are left to refund.",
+        RefusalCode::NotDelivered => "The order is not delivered, so its units cannot be returned.",
+        RefusalCode::ReturnExceedsItems => "1 of 2 units of ABC123 are left to return.",
+        RefusalCode::ReturnStateConflict => "The return is rejected, so it cannot be received.",
         RefusalCode::ItemsNotChangeable => "The order has no PEN-1.",
         RefusalCode::IncreaseNotAllowed => {
             "The payment of the order has begun, so its quantities can only be reduced."
@@ -141,10 +144,13 @@ fn refusal_detail(code: RefusalCode) -> &'static str {
 /// Returns an order status in which an order refuses a request with this code.
 fn status_of(code: RefusalCode) -> OrderStatus {
     match code {
-        RefusalCode::AlreadyShipped | RefusalCode::DeliveryTimeInvalid => OrderStatus::Shipped,
-        RefusalCode::RefundExceedsPayment | RefusalCode::RefundExceedsItems => {
-            OrderStatus::Delivered
-        }
+        RefusalCode::AlreadyShipped
+        | RefusalCode::DeliveryTimeInvalid
+        | RefusalCode::NotDelivered => OrderStatus::Shipped,
+        RefusalCode::RefundExceedsPayment
+        | RefusalCode::RefundExceedsItems
+        | RefusalCode::ReturnExceedsItems
+        | RefusalCode::ReturnStateConflict => OrderStatus::Delivered,
         RefusalCode::OrderClosed | RefusalCode::PaymentRefunded => OrderStatus::Cancelled,
         RefusalCode::AlreadyPaid | RefusalCode::TransactionMismatch => {
             OrderStatus::PaymentConfirmed

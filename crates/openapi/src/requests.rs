@@ -6,7 +6,7 @@ use crate::examples;
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, EndpointChangeRequest, EndpointRequest,
     HoldRequest, OrderRequest, PaymentCancellation, PaymentConfirmation, RefundRequest, Rejection,
-    Release, Request, StockRequest,
+    Release, Request, ReturnNote, ReturnReceipt, ReturnRequest, StockRequest,
 };
 use domain::{AddressChange, ItemsChange, NotesChange};
 
@@ -27,13 +27,16 @@ pub(crate) enum Body {
     Notes,
     Items,
     Refund,
+    Return,
+    ReturnNote,
+    ReturnReceipt,
     Stock,
     Endpoint,
     EndpointChange,
 }
 
 impl Body {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Order,
         Self::PartialOrder,
         Self::Approval,
@@ -48,6 +51,9 @@ impl Body {
         Self::Notes,
         Self::Items,
         Self::Refund,
+        Self::Return,
+        Self::ReturnNote,
+        Self::ReturnReceipt,
         Self::Stock,
         Self::Endpoint,
         Self::EndpointChange,
@@ -69,6 +75,9 @@ impl Body {
             Self::Notes => "OrderUpdateRequest",
             Self::Items => "ItemsRequest",
             Self::Refund => "RefundRequest",
+            Self::Return => "ReturnRequest",
+            Self::ReturnNote => "ReturnNote",
+            Self::ReturnReceipt => "ReturnReceipt",
             Self::Stock => "StockRequest",
             Self::Endpoint => "EndpointRequest",
             Self::EndpointChange => "EndpointChange",
@@ -91,6 +100,9 @@ impl Body {
             Self::Notes => <NotesChange as Request>::schema(),
             Self::Items => <ItemsChange as Request>::schema(),
             Self::Refund => <RefundRequest as Request>::schema(),
+            Self::Return => <ReturnRequest as Request>::schema(),
+            Self::ReturnNote => <ReturnNote as Request>::schema(),
+            Self::ReturnReceipt => <ReturnReceipt as Request>::schema(),
             Self::Stock => <StockRequest as Request>::schema(),
             Self::Endpoint => <EndpointRequest as Request>::schema(),
             Self::EndpointChange => <EndpointChangeRequest as Request>::schema(),
@@ -107,6 +119,7 @@ impl Body {
             | Self::Notes
             | Self::Items
             | Self::Refund
+            | Self::Return
             | Self::Endpoint => true,
             Self::PartialOrder
             | Self::Approval
@@ -116,6 +129,8 @@ impl Body {
             | Self::Delivery
             | Self::Hold
             | Self::Release
+            | Self::ReturnNote
+            | Self::ReturnReceipt
             | Self::EndpointChange => false,
         }
     }
@@ -201,6 +216,21 @@ impl Body {
                     json!({"items": [{"sku": "ABC123", "quantity": 1}], "restock": true, "reason": "not used"}),
                 ),
             ],
+            Self::Return => vec![(
+                "one_item",
+                json!({"items": [{"sku": "ABC123", "quantity": 1, "reason": "too small"}]}),
+            )],
+            Self::ReturnNote => vec![
+                ("with_reason", json!({"reason": "the label is in the mail"})),
+                ("empty", json!({})),
+            ],
+            Self::ReturnReceipt => vec![
+                (
+                    "some_units",
+                    json!({"items": [{"sku": "ABC123", "quantity": 1}], "restock": true}),
+                ),
+                ("empty", json!({})),
+            ],
             Self::Stock => vec![
                 (
                     "counted",
@@ -268,6 +298,8 @@ fn summary_of(name: &str) -> &str {
         "note_removed" => "Note removed",
         "items" => "Refund of items, which are available again",
         "part_of_the_payment" => "Refund of a part of the payment",
+        "one_item" => "Return of one item, with the customer's reason",
+        "some_units" => "Receipt of some units, which are available again",
         "counted" => "Number of available units",
         "adjusted" => "Fewer units than before",
         "all_events" => "Endpoint for all types of messages",

@@ -17,7 +17,7 @@ use contract::{
     Approval, Cancellation, DeliveryConfirmation, Document, EndpointChangeRequest, EndpointRequest,
     EstimatedDeliveryView, HoldRequest, InvalidFields, OrderRequest, OrderView,
     PaymentCancellation, PaymentConfirmation, RefundRequest, Rejection, Release, Request,
-    ResultView, StatusView, StockRequest,
+    ResultView, ReturnNote, ReturnReceipt, ReturnRequest, StatusView, StockRequest,
 };
 use domain::{AddressChange, AuditEvent, AuditEventType, ItemsChange, NotesChange};
 use orderflow_http::{Operation, ProblemCode, ProblemKind, ROUTES};
@@ -277,6 +277,9 @@ fn read(body: Body, text: &str) -> Result<(), Vec<String>> {
         Body::Notes => request::<NotesChange>(text),
         Body::Items => request::<ItemsChange>(text),
         Body::Refund => request::<RefundRequest>(text),
+        Body::Return => request::<ReturnRequest>(text),
+        Body::ReturnNote => request::<ReturnNote>(text),
+        Body::ReturnReceipt => request::<ReturnReceipt>(text),
         Body::Stock => request::<StockRequest>(text),
         Body::Endpoint => request::<EndpointRequest>(text),
         Body::EndpointChange => request::<EndpointChangeRequest>(text),
@@ -479,9 +482,13 @@ fn example_with(body: Body, pointer: &str, value: Value) -> Value {
         | Body::Delivery
         | Body::Hold
         | Body::Release
+        | Body::ReturnNote
         | Body::Notes
         | Body::EndpointChange => json!({}),
-        Body::Items => json!({"items": [{"sku": "A", "quantity": 1}]}),
+        Body::ReturnReceipt if !pointer.starts_with("/items") => json!({}),
+        Body::Items | Body::Return | Body::ReturnReceipt => {
+            json!({"items": [{"sku": "A", "quantity": 1}]})
+        }
     };
     let segments: Vec<_> = pointer[1..].split('/').collect();
     let same: &[&[&str]] = &[

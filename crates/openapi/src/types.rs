@@ -17,15 +17,17 @@ use contract::{
     AdjustmentView, Amounts, AttentionEntry, AuditEventView, ChargesView, EstimateBasis,
     EstimatedDeliveryView, FailureCount, FieldError, HourCount, LineItemView, MoneyDue,
     OrderAction, OrderDetails, OrderView, RefundList, RefundView, ReportedPayment, ResultView,
-    ShipmentView, Source, Stats, StatusCount, StatusView, StepTime,
+    ReturnLine, ReturnList, ReturnView, ShipmentView, Source, Stats, StatusCount, StatusView,
+    StepTime,
 };
 use domain::{
     Address, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency, Customer,
     Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldOnDispute, ItemQuantity,
     MessageType, Metadata, Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments,
     PaymentId, PaymentInfo, PaymentMode, PaymentStatus, PaymentWarning, RefundId, RefundState,
-    ReviewDecision, ReviewMode, ReviewPolicy, ShipmentInfo, Shortage, Sku, Span, Step,
-    TrackingEvent, TrackingKind, TransactionId, WaitReason, WaitingFor, WebhookProvider,
+    ReturnId, ReturnState, ReviewDecision, ReviewMode, ReviewPolicy, ShipmentInfo, Shortage, Sku,
+    Span, Step, TrackingEvent, TrackingKind, TransactionId, WaitReason, WaitingFor,
+    WebhookProvider,
 };
 use events::{AuditLog, OrderList, WorkList};
 use orderflow_http::ProblemDocument;
@@ -161,7 +163,7 @@ macro_rules! identifiers {
 }
 
 // A `CustomerId` is plain text in responses: a stored row may have an id that is no longer valid.
-identifiers!(OrderId, PaymentId, RefundId, Sku, TransactionId);
+identifiers!(OrderId, PaymentId, RefundId, ReturnId, Sku, TransactionId);
 
 impl DescribeSchema for domain::CustomerId {
     fn schema(_: &mut SchemaRegistry) -> Value {
@@ -222,6 +224,8 @@ enums! {
     PaymentStatus,
     /// The state of a refund. `due` needs an operator.
     RefundState,
+    /// The state of a return. `rejected`, `closed` and `cancelled` are final.
+    ReturnState,
     /// The stage of a payment dispute.
     DisputeStage,
     /// The reason why money needs an operator.
@@ -346,6 +350,41 @@ response_types! {
 
     /// Units of one SKU.
     ItemQuantity as "ItemQuantity" { sku: Sku, quantity: u32 }
+
+    /// A return of units of a delivered order.
+    ReturnView as "Return" {
+        return_id: ReturnId,
+        order_id: OrderId,
+        state: ReturnState,
+        items: Vec<ReturnLine>,
+        /// Whether the received units are available again.
+        restock: bool,
+        /// The reason of the shop's decision, or of the cancellation.
+        note: Option<String>,
+        /// The refund of the received units. Null before their receipt, and without money to refund.
+        refund_id: Option<RefundId>,
+        /// The name of the caller.
+        requested_by: String,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+    }
+
+    /// Units of one SKU in a return.
+    ReturnLine as "ReturnLine" {
+        sku: Sku,
+        /// The units that the customer wants to send back.
+        quantity: u32,
+        /// The customer's reason.
+        reason: Option<String>,
+        /// The units that the shop has received.
+        received_quantity [when_set]: Option<u32>,
+    }
+
+    /// The returns of an order.
+    ReturnList as "ReturnList" {
+        /// Oldest first.
+        returns: Vec<ReturnView>,
+    }
 
     /// The refunds of an order.
     RefundList as "RefundList" {
@@ -508,6 +547,8 @@ response_types! {
         amounts [when_set]: Option<Amounts>,
         /// The refunds that the shop has made, oldest first.
         refunds [when_set]: Vec<RefundView>,
+        /// The returns of the order, oldest first.
+        returns [when_set]: Vec<ReturnView>,
         shipments: Vec<ShipmentView>,
         /// The requests that the order accepts now.
         actions: Vec<OrderAction>,

@@ -1,26 +1,21 @@
 //! Requests for refunds, each of which is a workflow.
 
-use std::time::{Duration, Instant};
-
 use temporalio_client::{
     Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
-    WorkflowUpdateWithStartOptions,
-    errors::{WorkflowStartError, WorkflowUpdateError, WorkflowUpdateWithStartError},
+    errors::WorkflowStartError,
 };
 
-use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError};
+use crate::{
+    DecisionResult, Error, OrderClient,
+    client::SERVER_TIMEOUT,
+    decision::{DECISION_TIMEOUT, busy_limit, read_decision},
+    grpc_error::CallError,
+};
 use contract::{
-    QuotaExceeded, RefundDecision, RefundRequest, RequestOrigin, refund_workflow_id,
-    request_fingerprint,
+    RefundDecision, RefundRequest, RequestOrigin, refund_workflow_id, request_fingerprint,
 };
 use domain::{OrderId, RefundId};
 use workflows::{RefundInput, RefundWorkflow};
-
-/// The time limit for the decision: a worker must receive the refund and write it into the database.
-const DECISION_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// The time in which a request is repeated while the server is busy.
-const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
 /// A request for a refund.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,14 +27,6 @@ pub struct NewRefund<'a> {
     pub origin: RequestOrigin,
 }
 
-/// The result of a request for a refund.
-#[derive(Debug, Clone, PartialEq)]
-pub enum RefundResult {
-    Decided(RefundDecision),
-    /// Too many equal requests wait for one decision.
-    TooManyRequests(QuotaExceeded),
-}
-
 impl OrderClient {
     /// Starts a refund, and returns the decision about it. A repeated call with the same ids returns the
     /// decision of the first call, and its refund.
@@ -49,7 +36,10 @@ impl OrderClient {
     /// [`Error::NoWorker`] when there is no decision in time. The refund can be decided later, so the
     /// call must be repeated with the same ids.
     #[tracing::instrument(name = "temporal.request_refund", skip_all)]
-    pub async fn request_refund(&self, refund: NewRefund<'_>) -> Result<RefundResult, Error> {
+    pub async fn request_refund(
+        &self,
+        refund: NewRefund<'_>,
+    ) -> Result<DecisionResult<RefundDecision>, Error> {
         let refund = RefundInput {
             order_id: refund.order_id.clone(),
             refund_id: refund.refund_id,
@@ -58,13 +48,8 @@ impl OrderClient {
             requested_by: refund.origin.actor.clone(),
             origin: Some(refund.origin),
         };
-        let options = WorkflowUpdateWithStartOptions::new(
-            self.connection.settings().orders_task_queue.clone(),
-            refund_workflow_id(&refund.order_id, &refund.refund_id),
-            WorkflowIdConflictPolicy::UseExisting,
-        )
-        .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
-        .build();
+        let options =
+            self.decision_options(refund_workflow_id(&refund.order_id, &refund.refund_id));
         let start = |client: Client| {
             let (input, options) = (refund.clone(), options.clone());
             let fingerprint = refund.fingerprint.clone();
@@ -80,21 +65,11 @@ impl OrderClient {
                     .await
             }
         };
-        let until = Instant::now() + BUSY_LIMIT;
-        match self
+        let decided = self
             .connection
-            .call_until(DECISION_TIMEOUT, until, start)
-            .await
-        {
-            Ok(decision) => Ok(RefundResult::Decided(decision)),
-            Err(CallError::Sdk(WorkflowUpdateWithStartError::Update(
-                WorkflowUpdateError::Failed(failure),
-            ))) => match QuotaExceeded::parse(&failure.message) {
-                Some(refusal) => Ok(RefundResult::TooManyRequests(refusal)),
-                None => Err(Error::Unexpected(failure.message.clone())),
-            },
-            Err(failure) => Err(failure.into_error()),
-        }
+            .call_until(DECISION_TIMEOUT, busy_limit(), start)
+            .await;
+        read_decision(decided)
     }
 
     /// Starts the workflow of a refund again. Returns `false` if it runs.

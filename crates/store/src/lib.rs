@@ -28,6 +28,7 @@ pub mod purge;
 pub mod quotes;
 pub mod rds_token;
 pub mod refunds;
+pub mod returns;
 pub mod roles;
 pub mod running_orders;
 mod schema_update;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::{Error, convert::parse_column, error::SqlxResultExt};
+use crate::{Error, convert::parse_column, error::SqlxResultExt, returns};
 use contract::{Amounts, MovedMoney, OrderDetails, OrderView, Source, order_workflow_id};
 use domain::{Address, Currency, Customer, Money, OrderId};
 
@@ -23,7 +23,9 @@ pub async fn read_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<Orde
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
              orders.currency, total_amount, details_json, hold_json, payment_json, shipment_json, estimated_delivery, cancellation_reason,
              failure_json, retries_json, review, waiting_json, last_seq, orders.created_at, orders.updated_at,
-             ledger.captured, ledger.refunded, ledger.due
+             ledger.captured, ledger.refunded, ledger.due,
+             (select jsonb_agg(to_jsonb(returns) order by returns.created_at, return_id) from returns
+                 where returns.order_id = orders.id) as returns_json
          from orders
          left join lateral (
              select sum(captured)::bigint as captured, sum(refunded)::bigint as refunded, sum(due)::bigint as due
@@ -85,6 +87,10 @@ struct Row {
     captured: Option<i64>,
     refunded: Option<i64>,
     due: Option<i64>,
+    /// Only the query of one order reads the returns.
+    #[serde(default)]
+    #[sqlx(default)]
+    returns_json: Option<Value>,
 }
 
 impl Row {
@@ -144,6 +150,7 @@ impl Row {
             document_pending: self.is_running && currency.is_none(),
             amounts,
             refunds: Vec::new(),
+            returns: returns::parse_views(&key, self.returns_json)?,
             shipments: Vec::new(),
             actions: Vec::new(),
         };

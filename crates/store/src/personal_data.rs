@@ -75,6 +75,7 @@ pub async fn export_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<Va
              'audit_log', (select coalesce(jsonb_agg(to_jsonb(events) order by seq), '[]') from events where order_id = orders.id),
              'payments', (select coalesce(jsonb_agg(to_jsonb(payments)), '[]') from payments where order_id = orders.id),
              'refunds', (select coalesce(jsonb_agg(to_jsonb(refunds) order by created_at), '[]') from refunds where order_id = orders.id),
+             'returns', (select coalesce(jsonb_agg(to_jsonb(returns) order by created_at), '[]') from returns where order_id = orders.id),
              'parcels', (select coalesce(jsonb_agg(to_jsonb(shipments)), '[]') from shipments where order_id = orders.id),
              'messages', (select coalesce(jsonb_agg(to_jsonb(message) order by seq), '[]') from endpoint_messages as message where message.order_id = orders.id),
              'mails', (select coalesce(jsonb_agg(to_jsonb(notifications) order by id), '[]') from notifications where order_id = orders.id),
@@ -184,6 +185,18 @@ async fn erase_children(connection: &mut PgConnection, order_id: &OrderId) -> Re
     .execute(&mut *connection)
     .await
     .for_operation("erase the reasons of refunds")?;
+    sqlx::query!(
+        "update returns set note = case when note is null then null else $2 end, items_json = (
+             select coalesce(jsonb_agg(case when line ->> 'reason' is null then line
+                 else line || jsonb_build_object('reason', $2::text) end order by position), '[]')
+             from jsonb_array_elements(items_json) with ordinality as lines (line, position))
+         where order_id = $1",
+        order_id.as_str(),
+        MARK,
+    )
+    .execute(&mut *connection)
+    .await
+    .for_operation("erase the reasons of returns")?;
     // Messages to endpoints have the order at the time of their event.
     sqlx::query!(
         "update endpoint_messages set order_json = order_json || jsonb_build_object(
@@ -281,7 +294,7 @@ const ADDRESSES: [&str; 5] = [
 const TEXTS: [&str; 4] = ["signed_by", "note", "email", "phone"];
 
 /// The audit events whose reason a person has written.
-const WITH_REASON: [AuditEventType; 7] = [
+const WITH_REASON: [AuditEventType; 10] = [
     AuditEventType::CancelRequested,
     AuditEventType::OrderCancelled,
     AuditEventType::PaymentCancelRequested,
@@ -289,6 +302,9 @@ const WITH_REASON: [AuditEventType; 7] = [
     AuditEventType::OrderHeld,
     AuditEventType::OrderReleased,
     AuditEventType::RefundRequested,
+    AuditEventType::ReturnApproved,
+    AuditEventType::ReturnRejected,
+    AuditEventType::ReturnCancelled,
 ];
 
 fn erase_payload(kind: &str, mut payload: Value) -> Value {

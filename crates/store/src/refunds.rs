@@ -12,7 +12,7 @@ use crate::{
     convert::to_json,
     error::SqlxResultExt,
     late_events::{LateEntry, append_entry},
-    ledger, pool,
+    ledger, pool, returns,
 };
 use contract::{RefundView, RequestOrigin, without_zeros};
 use domain::{
@@ -149,7 +149,8 @@ pub enum Announced {
     Nothing,
 }
 
-/// Appends the request of a refund, or its result, to the audit log of an order that has ended.
+/// Appends the request of a refund, or its result, to the audit log of an order that has ended. The
+/// result closes the return of the refund.
 ///
 /// # Errors
 ///
@@ -228,6 +229,7 @@ pub async fn announce(
         .execute(&mut *transaction)
         .await
         .for_operation("note the audit event of the refund")?;
+        returns::close(&mut transaction, order_id, refund_id, at).await?;
     }
     transaction.commit().await.for_operation("commit")?;
     Ok(Announced::Written)

@@ -13,6 +13,7 @@ mod order;
 mod recall;
 mod recovery;
 mod refund;
+mod returns;
 mod settlement;
 mod shipping;
 
@@ -38,6 +39,7 @@ pub use refund::{
     AnnounceRefund, AnnounceRefundInput, AnnounceRefundOutcome, ClaimRefund, PayRefund,
     RecoverRefunds, RecoverRefundsInput, RefundActivities, RefundReference, RestockRefund,
 };
+pub use returns::{ChangeReturn, ReturnActivities};
 pub use settlement::{
     AppendToTrail, FindOrder, FoundOrder, LateAuditEventInput, OrderPresence, ReceiveDelivery,
     ReceivePaymentEventInput, ReconcileDifference, ReconcileInput, ReconcileOutcome,

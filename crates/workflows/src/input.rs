@@ -4,10 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::Decode;
-use contract::{RefundRequest, RequestOrigin, TrackingReport};
+use contract::{RefundRequest, RequestOrigin, ReturnChange, TrackingReport};
 use domain::{
-    Address, AuditEvent, AuditEventType, Failure, LineItem, OrderId, OrderPolicy, OrderState,
-    OrderStatus, PaymentEvent, Profile, RefundId, ShipmentInfo, Span, Transaction,
+    Address, AuditEvent, AuditEventType, CustomerId, Failure, LineItem, OrderId, OrderPolicy,
+    OrderState, OrderStatus, PaymentEvent, Profile, RefundId, ReturnId, ShipmentInfo, Span,
+    Transaction,
 };
 
 /// The input of [`OrderWorkflow`](crate::OrderWorkflow). Only `order` is required. The order id is
@@ -155,6 +156,21 @@ pub struct RefundInput {
     /// The origin of the request, for the audit log. Refunds that are started again have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<RequestOrigin>,
+    /// A hash of the request, which distinguishes a repeated request from another one with the same id.
+    pub fingerprint: String,
+}
+
+/// The input of [`ReturnWorkflow`](crate::ReturnWorkflow) and of its update: one change of a return.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnInput {
+    pub order_id: OrderId,
+    pub return_id: ReturnId,
+    pub change: ReturnChange,
+    /// The name of the caller.
+    pub changed_by: String,
+    /// The customer of a caller that reaches only the customer's orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerId>,
     /// A hash of the request, which distinguishes a repeated request from another one with the same id.
     pub fingerprint: String,
 }

@@ -3,8 +3,8 @@
 //! - [`OrderWorkflow`] and its child [`ShippingWorkflow`],
 //! - [`SettlementWorkflow`] for payments that no open order takes, and [`RecorderWorkflow`] for events
 //!   that concern no order,
-//! - [`RefundWorkflow`] for refunds that the shop makes, and [`ClosedOrderWorkflow`] for changes of orders
-//!   that have ended,
+//! - [`RefundWorkflow`] for refunds that the shop makes, [`ReturnWorkflow`] for returns of delivered units,
+//!   and [`ClosedOrderWorkflow`] for other changes of orders that have ended,
 //! - [`ReconcileWorkflow`] for payments whose events were lost, and [`RecoveryWorkflow`] for orders and
 //!   refunds whose workflow was lost.
 //!
@@ -39,13 +39,14 @@ pub mod recorder;
 pub mod recovery;
 pub mod refund;
 mod request_quota;
+pub mod returns;
 mod search_attributes;
 pub mod settlement;
 pub mod shipping;
 
 pub use closed_order::{ClosedOrderChanged, ClosedOrderWorkflow};
 pub use input::{
-    OrderInput, OrderOutcome, PaymentEventSignal, Recovery, RefundInput, RefundNotice,
+    OrderInput, OrderOutcome, PaymentEventSignal, Recovery, RefundInput, RefundNotice, ReturnInput,
     ShippingInput, ShippingOutcome, TrackingSignal, UnmatchedPaymentSignal,
 };
 pub use message::{Decode, Message};
@@ -55,6 +56,7 @@ pub use recorder::{RecorderInput, RecorderWorkflow};
 pub use recovery::RecoveryWorkflow;
 pub use refund::RefundWorkflow;
 pub use request_quota::request_quota;
+pub use returns::ReturnWorkflow;
 pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, search_attribute_updates};
 pub use settlement::SettlementWorkflow;
 pub use shipping::{STOP_SIGNAL, ShippingWorkflow};

@@ -8,6 +8,7 @@ mod handler;
 mod order_source;
 mod refunds;
 mod response;
+mod returns;
 mod wait;
 
 pub use app::App;

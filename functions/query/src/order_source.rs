@@ -50,6 +50,13 @@ pub(crate) async fn read_order(
     Ok(with_refunds(app, view).await)
 }
 
+/// Rejects an unknown order. An order that no worker has received is only in Temporal.
+pub(crate) async fn require_order(app: &App, order_id: &OrderId) -> Result<(), Problem> {
+    read_order(app, order_id, app.default_source)
+        .await
+        .map(|_| ())
+}
+
 /// Adds the refunds of an order that has paid money back, from the database. Other orders need no
 /// query, and an unavailable database leaves them out.
 async fn with_refunds(app: &App, view: OrderView) -> OrderView {

@@ -2,7 +2,7 @@
 
 use crate::{app::App, order_source};
 use contract::RefundList;
-use domain::{OrderId, RefundId};
+use domain::RefundId;
 use orderflow_http::{ApiRequest, ApiResponse, Problem, ProblemCode, QueryParameters};
 use store::refunds;
 
@@ -11,7 +11,7 @@ pub(crate) async fn list_refunds(app: &App, request: &ApiRequest) -> Result<ApiR
     let order_id = request.order_id()?;
     let refunds = refunds::list(&app.database.pool().await?, &order_id).await?;
     if refunds.is_empty() {
-        require_order(app, &order_id).await?;
+        order_source::require_order(app, &order_id).await?;
     }
     ApiResponse::ok(&RefundList { refunds })
 }
@@ -27,16 +27,9 @@ pub(crate) async fn get_refund(app: &App, request: &ApiRequest) -> Result<ApiRes
     if let Some(refund) = found {
         return ApiResponse::ok(&refund);
     }
-    require_order(app, &order_id).await?;
+    order_source::require_order(app, &order_id).await?;
     Err(Problem::new(
         ProblemCode::RefundNotFound,
         format!("The order '{order_id}' has no refund with this id."),
     ))
-}
-
-/// Rejects an unknown order. An order that no worker has received is only in Temporal.
-async fn require_order(app: &App, order_id: &OrderId) -> Result<(), Problem> {
-    order_source::read_order(app, order_id, app.default_source)
-        .await
-        .map(|_| ())
 }

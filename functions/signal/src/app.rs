@@ -2,7 +2,7 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{closed_order, refund, response};
+use crate::{closed_order, refund, response, returns};
 use domain::{ItemsChange, OrderId};
 use order_client::{
     Error, OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome, with_origin,
@@ -49,6 +49,9 @@ impl Application for App {
 async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
     if request.operation == Operation::Refund {
         return refund::request_refund(&app.orders, request).await;
+    }
+    if let Operation::Return(operation) = request.operation {
+        return returns::change_return(&app.orders, operation, request).await;
     }
     let Operation::Signal(operation) = request.operation else {
         return Err(Problem::internal("a request of another function"));

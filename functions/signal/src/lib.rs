@@ -6,6 +6,7 @@ mod app;
 mod closed_order;
 mod refund;
 mod response;
+mod returns;
 
 pub use app::App;
 pub use response::{SignalDone, SignalUndecided};

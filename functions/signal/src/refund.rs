@@ -3,7 +3,7 @@
 use crate::response;
 use contract::{RefundDecision, RefundRequest, RefusalCode};
 use domain::OrderId;
-use order_client::{Error, NewRefund, OrderClient, RefundResult};
+use order_client::{DecisionResult, Error, NewRefund, OrderClient};
 use orderflow_http::{
     ApiRequest, ApiResponse, Problem, ProblemCode, QueryParameters, random_refund_id,
 };
@@ -28,8 +28,8 @@ pub(crate) async fn request_refund(
         origin: request.origin(),
     };
     match orders.request_refund(refund).await? {
-        RefundResult::Decided(decision) => respond(orders, &order_id, decision).await,
-        RefundResult::TooManyRequests(refusal) => Err(Problem::too_many_requests_for_order(
+        DecisionResult::Decided(decision) => respond(orders, &order_id, decision).await,
+        DecisionResult::TooManyRequests(refusal) => Err(Problem::too_many_requests_for_order(
             refusal.retry_after_seconds,
         )),
     }

@@ -11,6 +11,7 @@ use crate::{
     api::{order_with_payment, sample_order},
     harness::Harness,
     recovery::run_lost_order,
+    returns::run_each_change,
     schema::violations,
     settlements::WebhookSender,
 };
@@ -432,6 +433,7 @@ async fn every_audit_event_matches_published_schema() {
     run_ledger_orders(&harness).await;
     run_held_order(&harness).await;
     run_lost_order(&harness, "lost").await;
+    run_each_change(&harness, "sent-back").await;
     let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
     let response = &document["paths"]["/orders/{id}/events"]["get"]["responses"]["200"];
     let published = &response["content"]["application/json"]["schema"];
@@ -457,6 +459,7 @@ async fn every_audit_event_matches_published_schema() {
         "parts",
         "on-hold",
         "lost",
+        "sent-back",
     ] {
         harness.wait_for_end(id).await;
         let trail = harness

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use contract::{AdjustmentView, OrderView};
 use domain::{
     Address, Currency, Decimal, FailureCode, Money, NotificationKind, OrderStatus, PaymentStatus,
-    Shortage, country_name,
+    RefundId, Shortage, country_name,
 };
 
 /// The values that templates use. None of them contains a control character or a line break.
@@ -33,6 +33,10 @@ pub(super) struct MailContent {
     reason: Option<String>,
     /// The sentence about the refund.
     refund: &'static str,
+    /// The money of the refund that the mail is about.
+    refunded: Option<String>,
+    /// The names and the numbers of the received units of the return that the mail is about.
+    returned: Vec<(String, u32)>,
 }
 
 #[derive(Debug, Clone)]
@@ -69,6 +73,8 @@ pages! {
     ShippedHtml "order_shipped.html", ShippedText "order_shipped.txt";
     DeliveredHtml "order_delivered.html", DeliveredText "order_delivered.txt";
     CancelledHtml "order_cancelled.html", CancelledText "order_cancelled.txt";
+    RefundedHtml "refund_completed.html", RefundedText "refund_completed.txt";
+    ReturnedHtml "return_received.html", ReturnedText "return_received.txt";
 }
 
 impl MailContent {
@@ -108,6 +114,36 @@ impl MailContent {
             is_failed: order.status == OrderStatus::Failed,
             reason: cancellation_reason(order),
             refund: refund_sentence(order),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the content of a mail about a refund or a return of the order. Such a mail does not list
+    /// the order.
+    pub(super) fn of_subject(order: &OrderView, subject_id: &str) -> Self {
+        let returned = order
+            .returns
+            .iter()
+            .find(|returned| returned.return_id.as_str() == subject_id);
+        let refund_id = returned.map_or(Some(subject_id), |returned| {
+            returned.refund_id.as_ref().map(RefundId::as_str)
+        });
+        let refund = order
+            .refunds
+            .iter()
+            .find(|refund| Some(refund.refund_id.as_str()) == refund_id);
+        let received = returned
+            .iter()
+            .flat_map(|returned| &returned.items)
+            .filter_map(|line| Some((line, line.received_quantity.filter(|units| *units > 0)?)));
+        Self {
+            order_id: order.order_id.to_string(),
+            customer: order.customer.name.as_deref().map(one_line),
+            refunded: refund.and_then(|refund| amount_in(refund.amount, refund.currency)),
+            returned: received
+                .map(|(line, units)| (product_name(order, line.sku.as_str()), units))
+                .collect(),
+            ..Self::default()
         }
     }
 
@@ -142,6 +178,16 @@ impl MailContent {
                 },
                 CancelledText { letter }.render()?,
                 CancelledHtml { letter }.render()?,
+            ),
+            NotificationKind::RefundCompleted => (
+                "Payment refunded",
+                RefundedText { letter }.render()?,
+                RefundedHtml { letter }.render()?,
+            ),
+            NotificationKind::ReturnReceived => (
+                "Return received",
+                ReturnedText { letter }.render()?,
+                ReturnedHtml { letter }.render()?,
             ),
         };
         Ok(Rendered {
@@ -300,14 +346,17 @@ fn cancellation_reason(order: &OrderView) -> Option<String> {
 
 /// Names the products that are short. The numbers of the stock are not for customers.
 fn short_products(order: &OrderView, shortages: &[Shortage]) -> String {
-    let name_of = |shortage: &Shortage| {
-        let sku = shortage.sku.as_str();
-        let item = order.items.iter().find(|item| item["sku"] == sku);
-        let name = item.and_then(|item| item["name"].as_str());
-        one_line(name.unwrap_or(sku))
-    };
-    let names: Vec<_> = shortages.iter().map(name_of).collect();
+    let names: Vec<_> = shortages
+        .iter()
+        .map(|shortage| product_name(order, shortage.sku.as_str()))
+        .collect();
     format!("not available in this quantity: {}", names.join(", "))
+}
+
+fn product_name(order: &OrderView, sku: &str) -> String {
+    let item = order.items.iter().find(|item| item["sku"] == sku);
+    let name = item.and_then(|item| item["name"].as_str());
+    one_line(name.unwrap_or(sku))
 }
 
 fn refund_sentence(order: &OrderView) -> &'static str {

@@ -14,8 +14,8 @@ use crate::{
 use contract::{FieldError, RefusalCode};
 use domain::{
     AuditEventType, Concern, Currency, Decimal, FailureCode, ItemQuantity, OrderPolicy,
-    OrderStatus, PaymentInfo, PaymentWarning, RefundId, ReviewMode, ShipmentInfo, Shortage, Sku,
-    Span, TrackingEvent, TransactionId, WebhookProvider,
+    OrderStatus, PaymentInfo, PaymentWarning, RefundId, ReturnId, ReviewMode, ShipmentInfo,
+    Shortage, Sku, Span, TrackingEvent, TransactionId, WebhookProvider,
 };
 
 /// The meaning of one type of audit event, and its payload.
@@ -29,7 +29,7 @@ pub(super) struct Payload {
 /// A name, a schema and an example of its value.
 struct Field(&'static str, Value, Value);
 
-fn fields<const N: usize>(written: &'static str, fields: [Field; N]) -> Payload {
+fn fields(written: &'static str, fields: impl IntoIterator<Item = Field>) -> Payload {
     let mut properties = Map::new();
     let mut example = Map::new();
     for Field(name, schema, value) in fields {
@@ -84,19 +84,7 @@ fn payment_event<const N: usize>(
             json!("pi_1001"),
         ),
     ];
-    let mut properties = Map::new();
-    let mut example = Map::new();
-    for Field(name, schema, value) in source.into_iter().chain(more) {
-        properties.insert(name.to_owned(), schema);
-        example.insert(name.to_owned(), value);
-    }
-    let required: Vec<_> = properties.keys().cloned().collect();
-    let schema = json!({"type": "object", "properties": properties, "required": required});
-    Payload {
-        written,
-        schema,
-        example: example.into(),
-    }
+    fields(written, source.into_iter().chain(more))
 }
 
 /// Describes an event about a refund: its id, its amount and more fields.
@@ -114,19 +102,21 @@ fn refund<const N: usize>(
         Field("amount", types.schema_of::<Decimal>(), json!(20)),
         Field("currency", types.schema_of::<Currency>(), json!("USD")),
     ];
-    let mut properties = Map::new();
-    let mut example = Map::new();
-    for Field(name, schema, value) in common.into_iter().chain(more) {
-        properties.insert(name.to_owned(), schema);
-        example.insert(name.to_owned(), value);
-    }
-    let required: Vec<_> = properties.keys().cloned().collect();
-    let schema = json!({"type": "object", "properties": properties, "required": required});
-    Payload {
-        written,
-        schema,
-        example: example.into(),
-    }
+    fields(written, common.into_iter().chain(more))
+}
+
+/// Describes an event about a return: its id and more fields.
+fn returned<const N: usize>(
+    written: &'static str,
+    types: &mut SchemaRegistry,
+    more: [Field; N],
+) -> Payload {
+    let return_id = Field(
+        "return_id",
+        types.schema_of::<ReturnId>(),
+        json!("RT-4QKJ2N7C5XW3MZT6D8RA"),
+    );
+    fields(written, std::iter::once(return_id).chain(more))
 }
 
 fn refund_result(
@@ -450,6 +440,57 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
             json!(0),
             json!("nothing of the payment is left to refund"),
         ),
+        AuditEventType::ReturnRequested => {
+            let items = types.schema_of::<Vec<ItemQuantity>>();
+            returned(
+                "The return of delivered units was requested.",
+                types,
+                [
+                    Field("items", items, json!([{"sku": "ABC123", "quantity": 1}])),
+                    text("by", "key:shop"),
+                ],
+            )
+        }
+        AuditEventType::ReturnApproved => returned(
+            "The shop approved a return, so the customer can send the units back.",
+            types,
+            [optional_text("reason", json!(null)), text("by", "key:shop")],
+        ),
+        AuditEventType::ReturnRejected => returned(
+            "The shop rejected a return.",
+            types,
+            [
+                optional_text("reason", json!("worn")),
+                text("by", "key:shop"),
+            ],
+        ),
+        AuditEventType::ReturnCancelled => returned(
+            "A return was cancelled before its units were received.",
+            types,
+            [optional_text("reason", json!(null)), text("by", "key:shop")],
+        ),
+        AuditEventType::ReturnReceived => {
+            let items = types.schema_of::<Vec<ItemQuantity>>();
+            let refund = types.schema_of::<Option<RefundId>>();
+            returned(
+                "Units of a return are back. The money of their refund is reserved.",
+                types,
+                [
+                    Field("items", items, json!([{"sku": "ABC123", "quantity": 1}])),
+                    Field("restock", json!({"type": "boolean"}), json!(true)),
+                    Field("refund_id", refund, json!("RF-4QKJ2N7C5XW3MZT6D8RA")),
+                    text("by", "key:shop"),
+                ],
+            )
+        }
+        AuditEventType::ReturnClosed => {
+            let refund = types.schema_of::<Option<RefundId>>();
+            returned(
+                "The refund of a received return has ended, or there was no money to refund.",
+                types,
+                [Field("refund_id", refund, json!("RF-4QKJ2N7C5XW3MZT6D8RA"))],
+            )
+        }
         AuditEventType::OrderHeld => fields(
             "An operator holds the order, or changed the reason of the hold.",
             [Field(

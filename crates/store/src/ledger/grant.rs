@@ -39,6 +39,19 @@ pub enum RefundAmount<'a> {
         items: &'a [ItemQuantity],
         shipping: Option<Decimal>,
     },
+    /// The value of units that are back, or the money that is left if it is less.
+    Returned {
+        items: &'a [ItemQuantity],
+    },
+}
+
+impl RefundAmount<'_> {
+    const fn items(&self) -> &[ItemQuantity] {
+        match self {
+            Self::Exactly(_) => &[],
+            Self::Of { items, .. } | Self::Returned { items } => items,
+        }
+    }
 }
 
 /// The result of [`claim_refund`].
@@ -108,6 +121,32 @@ pub async fn claim_refund(pool: &PgPool, new: NewRefund<'_>) -> Result<RefundCla
     Ok(claim)
 }
 
+/// Reserves the money of returned units. Returns whether there is money to refund.
+///
+/// # Errors
+///
+/// The outer error: the database is unavailable. The inner one: earlier refunds have returned the units.
+pub(crate) async fn claim_returned(
+    connection: &mut PgConnection,
+    new: NewRefund<'_>,
+) -> Result<Result<bool, ItemError>, Error> {
+    Ok(match claim_in(connection, new).await? {
+        RefundClaim::Accepted => Ok(true),
+        RefundClaim::ExceedsItems { error, .. } => Err(error),
+        // The order was free, or all its money is refunded. The other refusals are not about
+        // the units of an order that has ended.
+        RefundClaim::NotPaid { .. }
+        | RefundClaim::NoValue
+        | RefundClaim::KeyReused
+        | RefundClaim::UnknownOrder
+        | RefundClaim::Inexact { .. }
+        | RefundClaim::UnknownItem(_)
+        | RefundClaim::ExceedsShipping { .. }
+        | RefundClaim::NotShipped { .. }
+        | RefundClaim::Exceeds { .. } => Ok(false),
+    })
+}
+
 async fn claim_in(connection: &mut PgConnection, new: NewRefund<'_>) -> Result<RefundClaim, Error> {
     let order = sqlx::query!(
         "select state, is_running, currency, total_amount, items_json, details_json from orders
@@ -155,7 +194,7 @@ async fn claim_in(connection: &mut PgConnection, new: NewRefund<'_>) -> Result<R
             Ok(amount) => (amount, None),
             Err(_) => return Ok(RefundClaim::Inexact { currency }),
         },
-        RefundAmount::Of { items, shipping } => {
+        RefundAmount::Of { .. } | RefundAmount::Returned { .. } => {
             let value = read_value(
                 order.items_json,
                 order.details_json,
@@ -163,7 +202,7 @@ async fn claim_in(connection: &mut PgConnection, new: NewRefund<'_>) -> Result<R
                 currency,
             );
             let earlier = read_earlier(connection, new.order_id).await?;
-            match value_parts(&value, &earlier, (items, shipping), (refundable, currency)) {
+            match value_parts(&value, &earlier, new.amount, (refundable, currency)) {
                 Ok(parts) => parts,
                 Err(refusal) => return Ok(refusal.into_claim(status)),
             }
@@ -221,10 +260,8 @@ async fn insert(
     amount: Money,
     shipping: Option<Money>,
 ) -> Result<(), Error> {
-    let items = match new.amount {
-        RefundAmount::Of { items, .. } if !items.is_empty() => Some(to_json(&items)?),
-        RefundAmount::Of { .. } | RefundAmount::Exactly(_) => None,
-    };
+    let items = new.amount.items();
+    let items = (!items.is_empty()).then(|| to_json(&items)).transpose()?;
     sqlx::query!(
         "insert into refunds (order_id, refund_id, state, amount, currency, fingerprint, reason, requested_by,
              items_json, shipping_amount, is_restocked)
@@ -345,9 +382,15 @@ impl PartsRefusal {
 fn value_parts(
     value: &OrderValue,
     earlier: &EarlierRefunds,
-    (items, shipping): (&[ItemQuantity], Option<Decimal>),
+    requested: RefundAmount<'_>,
     (refundable, currency): (i64, Currency),
 ) -> Result<(Money, Option<Money>), PartsRefusal> {
+    let items = requested.items();
+    let (shipping, is_limited) = match requested {
+        RefundAmount::Of { shipping, .. } => (shipping, false),
+        RefundAmount::Returned { .. } => (None, true),
+        RefundAmount::Exactly(_) => (None, false),
+    };
     let shipping = shipping
         .map(|amount| Money::from_decimal(amount, currency))
         .transpose()
@@ -364,7 +407,9 @@ fn value_parts(
     let is_rest = of_shipping == shipping_left && value.is_rest(items, &earlier.units);
     let amount = of_items.saturating_add(of_shipping);
     // Earlier refunds of amounts can have returned a part of the value.
-    let amount = if is_rest {
+    let amount = if is_limited {
+        amount.min(refundable)
+    } else if is_rest {
         amount.min(refundable.max(1))
     } else {
         amount
