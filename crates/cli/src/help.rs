@@ -36,7 +36,13 @@ pub(crate) const GROUPS: [(&str, &[&str]); 9] = [
     ),
     (
         "Money",
-        &["money", "confirm-payment", "cancel-payment", "refund"],
+        &[
+            "money",
+            "confirm-payment",
+            "cancel-payment",
+            "refund",
+            "return",
+        ],
     ),
     ("Payment providers", &["webhook", "webhooks"]),
     ("Other systems", &["endpoints", "listen"]),

@@ -11,6 +11,7 @@ mod find;
 mod list;
 mod menu;
 mod refund;
+mod returns;
 mod signals;
 mod start;
 mod state;
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode> {
         OrderCommand::Reject(arguments) => signals::reject(arguments).await,
         OrderCommand::Cancel(arguments) => signals::cancel(arguments).await,
         OrderCommand::Refund(arguments) => refund::refund(arguments).await,
+        OrderCommand::Return(arguments) => returns::run(arguments).await,
         OrderCommand::Hold(arguments) => signals::hold(arguments).await,
         OrderCommand::Release(arguments) => signals::release(arguments).await,
         OrderCommand::Update(arguments) => signals::update(arguments).await,

@@ -43,6 +43,48 @@ async fn order_is_started_watched_and_shown() {
 }
 
 #[tokio::test]
+async fn return_is_requested_decided_and_received() {
+    let harness = Harness::start().await;
+    harness
+        .run_json(&["start-order", "cli-rt", "pmt-cli-rt", "--json"])
+        .await;
+    harness.wait_for_end("cli-rt").await;
+    let call = async |words: &[&str]| {
+        let words = [&["return", "cli-rt"], words].concat();
+        Harness::expect_stdout(harness.run_orderflow(&words).await)
+    };
+    assert_eq!(call(&["list"]).await, "the order has no returns\n");
+    let item = ["--item", "SAMPLE-1=1"];
+    let requested = harness
+        .run_json(&[&["return", "cli-rt", "request"], &item[..], &["--json"]].concat())
+        .await;
+    let id = requested["return_id"].as_str().unwrap();
+    assert_eq!(
+        call(&["reject", id, "--reason", "worn"]).await,
+        format!("cli-rt: Return {id} is rejected.\n")
+    );
+    let requested = harness
+        .run_json(&[&["return", "cli-rt", "request"], &item[..], &["--json"]].concat())
+        .await;
+    let id = requested["return_id"].as_str().unwrap();
+    call(&["approve", id]).await;
+    let received = call(&[&["receive", id], &item[..], &["--restock"]].concat()).await;
+    assert!(
+        received.contains(" is received. Its refund is RF-"),
+        "{received}"
+    );
+    let listed = call(&["list"]).await;
+    for part in ["SAMPLE-1 0/1", "rejected", "worn", "SAMPLE-1 1/1"] {
+        assert!(listed.contains(part), "{part} is not in {listed}");
+    }
+    let late = harness
+        .run_orderflow(&["return", "order-cli-rt", "cancel", id])
+        .await;
+    let message = String::from_utf8_lossy(&late.stderr).into_owned();
+    assert!(message.contains("return_state_conflict"), "{message}");
+}
+
+#[tokio::test]
 async fn order_commands_print_text_and_json() {
     let harness = Harness::start().await;
     harness

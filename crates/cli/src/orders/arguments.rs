@@ -68,6 +68,13 @@ pub(crate) enum OrderCommand {
   orderflow refund order-123 --item ABC123=1 --restock
   orderflow refund order-123 --item ABC123=2 --shipping 4.90 --key return-4711")]
     Refund(RefundArguments),
+    /// List, request and decide the returns of a delivered order.
+    #[command(after_help = "Examples:
+  orderflow return order-123 list
+  orderflow return order-123 request --item ABC123=1 --reason 'too small'
+  orderflow return order-123 approve RT-4QKJ2N7C5XW3MZT6D8RA
+  orderflow return order-123 receive RT-4QKJ2N7C5XW3MZT6D8RA --item ABC123=1 --restock")]
+    Return(ReturnArguments),
     /// Confirm that the customer has paid an order.
     #[command(after_help = "Examples:
   orderflow confirm-payment order-123 --transaction-id tx-123 --amount 99.99 --method card")]
@@ -303,6 +310,72 @@ pub(crate) struct RefundArguments {
     /// random one].
     #[arg(long)]
     pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReturnArguments {
+    /// Order id or workflow id.
+    #[arg(value_parser = value_parsers::order_id)]
+    pub(crate) order: String,
+    #[command(subcommand)]
+    pub(crate) command: ReturnCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReturnCommand {
+    /// List the returns of the order, oldest first.
+    List(OutputArguments),
+    /// Request a return for the customer.
+    Request(RequestReturn),
+    /// Approve a requested return.
+    Approve(DecideReturn),
+    /// Reject a requested return.
+    Reject(DecideReturn),
+    /// Report that the units of an approved return are back; their value is refunded.
+    Receive(ReceiveReturn),
+    /// Cancel a return whose units are not received.
+    Cancel(DecideReturn),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RequestReturn {
+    /// Units that come back, such as ABC123=2; can be repeated.
+    #[arg(long, value_name = "SKU=UNITS", value_parser = value_parsers::item, required = true)]
+    pub(crate) item: Vec<(String, u32)>,
+    /// Customer's reason.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Idempotency key: a repeated command with the same key returns the same return [default: a
+    /// random one].
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DecideReturn {
+    /// Id of the return.
+    pub(crate) id: String,
+    /// Reason for the audit log and the customer.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReceiveReturn {
+    /// Id of the return.
+    pub(crate) id: String,
+    /// Units that are back, such as ABC123=2; can be repeated [default: all units].
+    #[arg(long, value_name = "SKU=UNITS", value_parser = value_parsers::item)]
+    pub(crate) item: Vec<(String, u32)>,
+    /// Make the units available again.
+    #[arg(long)]
+    pub(crate) restock: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
