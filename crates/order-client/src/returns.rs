@@ -6,7 +6,9 @@ use crate::{
     DecisionResult, Error, OrderClient,
     decision::{DECISION_TIMEOUT, busy_limit, read_decision},
 };
-use contract::{ReturnChange, ReturnDecision, request_fingerprint, return_workflow_id};
+use contract::{
+    RequestOrigin, ReturnChange, ReturnDecision, request_fingerprint, return_workflow_id,
+};
 use domain::{CustomerId, OrderId, ReturnId};
 use workflows::{ReturnInput, ReturnWorkflow};
 
@@ -17,8 +19,7 @@ pub struct NewReturnChange<'a> {
     /// The same for each repetition of the request that creates the return.
     pub return_id: ReturnId,
     pub change: ReturnChange,
-    /// The name of the caller.
-    pub changed_by: String,
+    pub origin: RequestOrigin,
     /// The customer of a caller that reaches only the customer's orders.
     pub customer: Option<CustomerId>,
 }
@@ -40,7 +41,7 @@ impl OrderClient {
             return_id: new.return_id,
             fingerprint: request_fingerprint(&new.change).unwrap_or_default(),
             change: new.change,
-            changed_by: new.changed_by,
+            origin: new.origin,
             customer: new.customer,
         };
         let options = self.decision_options(return_workflow_id(&input.order_id, &input.return_id));

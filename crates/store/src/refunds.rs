@@ -188,6 +188,8 @@ pub async fn announce(
     };
     let is_written = sqlx::query_scalar!(
         r#"select exists (select from events where order_id = $1 and payload_json ->> 'refund_id' = $3
+             -- The events of a return name its refund too.
+             and type in ('refund_requested', 'refund_completed', 'refund_due', 'refund_failed')
              and (type = 'refund_requested') = ($2 = 'refund_requested')) as "is_written!""#,
         order_id.as_str(),
         kind.as_str(),

@@ -21,7 +21,8 @@ use crate::{
     stock::{self, StockAmount, StockChange, StockOutcome},
 };
 use contract::{
-    MAX_STOCK, RefusalCode, ReturnChange, ReturnDecision, ReturnLine, ReturnReceipt, ReturnView,
+    MAX_STOCK, RefusalCode, RequestOrigin, ReturnChange, ReturnDecision, ReturnLine, ReturnReceipt,
+    ReturnView,
 };
 use domain::{
     AuditEventType, CustomerId, ItemQuantity, OrderId, OrderStatus, RefundId, ReturnId,
@@ -37,8 +38,7 @@ pub struct RequestedChange<'a> {
     pub order_id: &'a OrderId,
     pub return_id: &'a ReturnId,
     pub change: &'a ReturnChange,
-    /// The name of the caller.
-    pub changed_by: &'a str,
+    pub origin: &'a RequestOrigin,
     /// The customer of a caller that reaches only the customer's orders.
     pub customer: Option<&'a CustomerId>,
     /// A hash of the request.
@@ -292,7 +292,7 @@ async fn create(
     let RequestedChange {
         order_id,
         return_id,
-        changed_by,
+        origin,
         fingerprint,
         ..
     } = requested;
@@ -328,7 +328,7 @@ async fn create(
         order_id.as_str(),
         return_id.as_str(),
         to_json(&items)?,
-        changed_by,
+        origin.actor,
         fingerprint,
         at,
     )
@@ -340,7 +340,8 @@ async fn create(
         .iter()
         .map(|item| json!({"sku": item.sku, "quantity": item.quantity}))
         .collect();
-    let payload = json!({"return_id": return_id, "items": units, "by": changed_by});
+    let payload = json!({"return_id": return_id, "items": units});
+    let payload = RequestOrigin::added_to(payload, Some(origin));
     let events = [(AuditEventType::ReturnRequested, payload)];
     append_events(connection, order_id, &events, at).await?;
     accepted(connection, order_id, return_id).await
@@ -371,8 +372,8 @@ async fn decide(
     .execute(&mut *connection)
     .await
     .for_operation("change the return")?;
-    let payload =
-        json!({"return_id": requested.return_id, "reason": reason, "by": requested.changed_by});
+    let payload = json!({"return_id": requested.return_id, "reason": reason});
+    let payload = RequestOrigin::added_to(payload, Some(requested.origin));
     append_events(
         connection,
         requested.order_id,
@@ -394,7 +395,7 @@ async fn receive(
     let RequestedChange {
         order_id,
         return_id,
-        changed_by,
+        origin,
         fingerprint,
         ..
     } = requested;
@@ -429,7 +430,7 @@ async fn receive(
         // The receipt itself makes the units available, also without a refund.
         restock: false,
         reason: Some(&reason),
-        requested_by: changed_by,
+        requested_by: &origin.actor,
         fingerprint: return_id.as_str(),
     };
     let refund_id = match ledger::claim_returned(connection, refund).await? {
@@ -459,8 +460,9 @@ async fn receive(
     .await
     .for_operation("receive the return")?;
     let payload = json!({
-        "return_id": return_id, "items": items, "restock": receipt.restock, "refund_id": refund_id, "by": changed_by,
+        "return_id": return_id, "items": items, "restock": receipt.restock, "refund_id": refund_id,
     });
+    let payload = RequestOrigin::added_to(payload, Some(origin));
     let mut events = vec![(AuditEventType::ReturnReceived, payload)];
     if state == ReturnState::Closed {
         let payload = json!({"return_id": return_id, "refund_id": null});
@@ -491,7 +493,7 @@ async fn restock(
             sku: &item.sku,
             amount: StockAmount::Adjust(item.quantity.into()),
             limit: MAX_STOCK,
-            changed_by: requested.changed_by,
+            changed_by: &requested.origin.actor,
             reason: Some(&reason),
             idempotency_key: Some(&key),
         };

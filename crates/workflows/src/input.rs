@@ -166,8 +166,7 @@ pub struct ReturnInput {
     pub order_id: OrderId,
     pub return_id: ReturnId,
     pub change: ReturnChange,
-    /// The name of the caller.
-    pub changed_by: String,
+    pub origin: RequestOrigin,
     /// The customer of a caller that reaches only the customer's orders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerId>,

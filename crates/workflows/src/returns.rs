@@ -109,7 +109,8 @@ fn refund_of(view: &ReturnView, input: &ReturnInput) -> Option<RefundInput> {
         refund_id,
         // The database has the claim.
         request: RefundRequest::default(),
-        requested_by: input.changed_by.clone(),
+        requested_by: input.origin.actor.clone(),
+        origin: Some(input.origin.clone()),
         fingerprint: view.return_id.to_string(),
     })
 }

@@ -49,7 +49,7 @@ pub(crate) async fn change_return(
         order_id: &order_id,
         return_id,
         change,
-        changed_by: request.caller.actor(),
+        origin: request.origin(),
         // The database has the customer of the order, also after Temporal's retention.
         customer: request.customer().cloned(),
     };

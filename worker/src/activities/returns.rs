@@ -30,7 +30,7 @@ impl ReturnActivities {
             order_id: &input.order_id,
             return_id: &input.return_id,
             change: &input.change,
-            changed_by: &input.changed_by,
+            origin: &input.origin,
             customer: input.customer.as_ref(),
             fingerprint: &input.fingerprint,
         };

@@ -445,29 +445,27 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
             returned(
                 "The return of delivered units was requested.",
                 types,
-                [
-                    Field("items", items, json!([{"sku": "ABC123", "quantity": 1}])),
-                    text("by", "key:shop"),
-                ],
+                [Field(
+                    "items",
+                    items,
+                    json!([{"sku": "ABC123", "quantity": 1}]),
+                )],
             )
         }
         AuditEventType::ReturnApproved => returned(
             "The shop approved a return, so the customer can send the units back.",
             types,
-            [optional_text("reason", json!(null)), text("by", "key:shop")],
+            [optional_text("reason", json!(null))],
         ),
         AuditEventType::ReturnRejected => returned(
             "The shop rejected a return.",
             types,
-            [
-                optional_text("reason", json!("worn")),
-                text("by", "key:shop"),
-            ],
+            [optional_text("reason", json!("worn"))],
         ),
         AuditEventType::ReturnCancelled => returned(
             "A return was cancelled before its units were received.",
             types,
-            [optional_text("reason", json!(null)), text("by", "key:shop")],
+            [optional_text("reason", json!(null))],
         ),
         AuditEventType::ReturnReceived => {
             let items = types.schema_of::<Vec<ItemQuantity>>();
@@ -479,7 +477,6 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                     Field("items", items, json!([{"sku": "ABC123", "quantity": 1}])),
                     Field("restock", json!({"type": "boolean"}), json!(true)),
                     Field("refund_id", refund, json!("RF-4QKJ2N7C5XW3MZT6D8RA")),
-                    text("by", "key:shop"),
                 ],
             )
         }
