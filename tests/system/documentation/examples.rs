@@ -106,7 +106,8 @@ async fn each_documented_example_works_against_running_api() {
         };
         let path = path
             .replace("{id}", "example-0")
-            .replace("{refund_id}", "RF-UNKNOWN");
+            .replace("{refund_id}", "RF-UNKNOWN")
+            .replace("{return_id}", "RT-UNKNOWN");
         assert_response_documented(&document, operation, &harness.get(&path).await);
         if path != "/health" && path != "/orders" {
             assert_response_documented(
@@ -143,6 +144,7 @@ async fn check_example(
     prepare_stock(harness, &path, &id).await;
     let path = path.replace("{sku}", &id);
     let path = prepare_endpoint(harness, path).await;
+    let path = prepare_return(harness, path, &id).await;
     if body["transaction_id"].is_string() {
         // Each example uses a transaction of a different order.
         body["transaction_id"] = json!(format!("tx-{number}"));
@@ -163,7 +165,7 @@ async fn check_example(
             .await
     };
     let is_refund = path.ends_with("/refunds");
-    let expected = if path == "/webhook-endpoints" {
+    let expected = if path == "/webhook-endpoints" || path.ends_with("/returns") {
         201
     } else if path == "/orders" || path.ends_with("/start") || is_refund {
         202
@@ -230,6 +232,24 @@ async fn prepare_endpoint(harness: &Harness, path: String) -> String {
     format!("/webhook-endpoints/{}{rest}", id.as_str().unwrap())
 }
 
+/// Requests the return that an example changes, and returns the path with its id.
+async fn prepare_return(harness: &Harness, path: String, id: &str) -> String {
+    let Some(change) = path.strip_prefix("/orders/{id}/returns/{return_id}") else {
+        return path;
+    };
+    let returns = format!("/orders/{id}/returns");
+    let body = json!({"items": [{"sku": "ABC123", "quantity": 1}]});
+    let requested = harness.post(&returns, body).await.expect_status(201);
+    let return_id = requested["return_id"].as_str().unwrap();
+    if change == "/receive" {
+        harness
+            .post(&format!("{returns}/{return_id}/approve"), json!({}))
+            .await
+            .expect_status(200);
+    }
+    format!("/orders/{{id}}/returns/{return_id}{change}")
+}
+
 /// Brings an order to the state in which the route accepts the request.
 async fn prepare_order(harness: &Harness, path: &str, id: &str) {
     let Some(signal) = path.strip_prefix("/orders/{id}") else {
@@ -255,6 +275,15 @@ async fn prepare_order(harness: &Harness, path: &str, id: &str) {
     };
     match signal {
         "/start" => {}
+        _ if signal.starts_with("/returns") => {
+            with("production").await;
+            step("deliver").await;
+            harness
+                .post(&format!("/orders/{id}/signals/confirm-delivery"), json!({}))
+                .await
+                .expect_status(200);
+            harness.wait_for_end(id).await;
+        }
         "/signals/approve" | "/signals/reject" => {
             // An expensive order of this profile waits for a day, also on a slow machine.
             with_price("production", "20000").await;

@@ -324,16 +324,29 @@ pub(crate) struct ReturnArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReturnCommand {
     /// List the returns of the order, oldest first.
+    #[command(after_help = "Examples:
+  orderflow return order-123 list")]
     List(OutputArguments),
     /// Request a return for the customer.
+    #[command(after_help = "Examples:
+  orderflow return order-123 request --item ABC123=1 --reason \"too small\"")]
     Request(RequestReturn),
     /// Approve a requested return.
+    #[command(after_help = "Examples:
+  orderflow return order-123 approve RT-4QKJ2N7C5XW3MZT6D8RA")]
     Approve(DecideReturn),
     /// Reject a requested return.
+    #[command(after_help = "Examples:
+  orderflow return order-123 reject RT-4QKJ2N7C5XW3MZT6D8RA --reason worn")]
     Reject(DecideReturn),
     /// Report that the units of an approved return are back; their value is refunded.
+    #[command(after_help = "Examples:
+  orderflow return order-123 receive RT-4QKJ2N7C5XW3MZT6D8RA
+  orderflow return order-123 receive RT-4QKJ2N7C5XW3MZT6D8RA --item ABC123=1 --restock")]
     Receive(ReceiveReturn),
     /// Cancel a return whose units are not received.
+    #[command(after_help = "Examples:
+  orderflow return order-123 cancel RT-4QKJ2N7C5XW3MZT6D8RA")]
     Cancel(DecideReturn),
 }
 
