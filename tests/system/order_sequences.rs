@@ -147,7 +147,33 @@ async fn take_step(harness: &Harness, id: &str, number: usize, step: Step) {
     }
 }
 
-/// Ends the order in whichever way is left, and returns it.
+/// Returns one unit, if the order is delivered and has one. Each request comes twice.
+async fn return_unit(harness: &Harness, id: &str, sku: &str) {
+    let returns = format!("/orders/{id}/returns");
+    let body = json!({"items": [{"sku": sku, "quantity": 1}]});
+    let requested = harness
+        .post_with_headers(&returns, body, &[("idempotency-key", sku)])
+        .await;
+    assert!(
+        [201, 409, 422].contains(&requested.status.as_u16()),
+        "{id}: {requested:?}"
+    );
+    let Some(return_id) = requested.body["return_id"].as_str() else {
+        return;
+    };
+    for (change, body) in [
+        ("approve", json!({})),
+        ("receive", json!({"restock": sku == SKUS[0]})),
+    ] {
+        let path = format!("{returns}/{return_id}/{change}");
+        for _ in 0..2 {
+            let status = harness.post(&path, body.clone()).await.status.as_u16();
+            assert!([200, 409].contains(&status), "{id}, {change}: {status}");
+        }
+    }
+}
+
+/// Ends the order in whichever way is left, returns units of it, and returns it.
 async fn end(harness: &Harness, id: &str) -> Value {
     for action in ["signals/release", "cancel"] {
         harness
@@ -160,19 +186,28 @@ async fn end(harness: &Harness, id: &str) -> Value {
         read_order(harness, id).await
     };
     let is_settled = |order: &Value| {
-        let refunds = order["refunds"].as_array();
-        let is_pending = |refund: &Value| refund["state"] == "pending";
-        order["is_running"] == false && !refunds.is_some_and(|all| all.iter().any(is_pending))
+        let has = |name: &str, state: &str| {
+            let all = order[name].as_array();
+            all.is_some_and(|all| all.iter().any(|one| one["state"] == state))
+        };
+        order["is_running"] == false && !has("refunds", "pending") && !has("returns", "received")
     };
-    harness.wait_until("the end", ended, is_settled).await
+    harness.wait_until("the end", ended, is_settled).await;
+    for sku in SKUS {
+        return_unit(harness, id, sku).await;
+    }
+    harness
+        .wait_until("the end of all returns", ended, is_settled)
+        .await
 }
 
-/// What the shop has at the end.
+/// The sums over all orders at the end.
 #[derive(Debug, Default)]
 struct Sums {
     fulfilled: usize,
     cancelled: usize,
     refunds: usize,
+    returns: usize,
     /// The shipped and the restocked units of each SKU.
     units: BTreeMap<String, (i64, i64)>,
 }
@@ -194,6 +229,7 @@ impl Sums {
             self.cancelled += 1;
         }
         self.refunds += refunds.len();
+        self.returns += order["returns"].as_array().map_or(0, Vec::len);
         for refund in refunds.iter().filter(|refund| refund["restock"] == true) {
             self.add_units(&refund["items"], |units, count| units.1 += count);
         }
@@ -259,7 +295,9 @@ async fn units_money_and_stock_add_up_after_random_sequences() {
         sums.add(order);
     }
     assert!(
-        sums.fulfilled > 0 && sums.cancelled > 0 && sums.refunds > 0,
+        [sums.fulfilled, sums.cancelled, sums.refunds, sums.returns]
+            .iter()
+            .all(|sum| *sum > 0),
         "{sums:?}"
     );
     for sku in SKUS {

@@ -552,7 +552,7 @@ async fn payment_at_another_provider_is_due() {
             &attention["entries"][0]["concern"],
             &attention["entries"][0]["amount"]
         ),
-        (&json!("refund_due"), &json!(10.0))
+        (&json!("refund_due"), &json!(10))
     );
     assert_eq!(
         refund_events(&harness, id, &refund_id).await,

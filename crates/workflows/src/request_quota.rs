@@ -11,7 +11,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     rc::Rc,
     time::{Duration, SystemTime},
 };
@@ -30,8 +30,8 @@ use temporalio_workflow::{
 use contract::{ORIGIN_HEADER, QuotaExceeded, RequestOrigin};
 
 /// The requests of one kind that one run accepts. An order normally continues as new long before.
-/// Nine kinds stay below the 2,000 updates of the server.
-const PER_RUN: u32 = 200;
+/// Eleven kinds stay below the 2,000 updates of the server.
+const PER_RUN: u32 = 180;
 
 /// The requests that wait for an outcome at the same time: changes of the address and of the payment
 /// together, and requests of each other kind. Together they stay below the 10 of the server.
@@ -55,9 +55,8 @@ pub(crate) struct ReceivedUpdate {
     pub(crate) origin: RequestOrigin,
 }
 
-/// Returns the origin in the headers of an update.
-fn origin_of(headers: &HashMap<String, Payload>) -> RequestOrigin {
-    let header = headers.get(ORIGIN_HEADER);
+/// Returns the origin in the header of an update.
+fn origin_of(header: Option<&Payload>) -> RequestOrigin {
     header
         .and_then(|payload| RequestOrigin::parse(&payload.data))
         .unwrap_or_else(RequestOrigin::temporal)
@@ -126,7 +125,7 @@ impl WorkflowInterceptor for RequestQuota {
             id: input.id().to_owned(),
             name: input.name().to_owned(),
             time: context.workflow_time(),
-            origin: origin_of(input.headers()),
+            origin: origin_of(input.headers().get(ORIGIN_HEADER)),
         };
         context.with_context_value::<ReceivedUpdate, _>(received, || next.run(input))
     }
@@ -146,7 +145,7 @@ impl WorkflowInterceptor for RequestQuota {
             id: input.id().to_owned(),
             name: kind.clone(),
             time: context.workflow_time(),
-            origin: origin_of(input.headers()),
+            origin: origin_of(input.headers().get(ORIGIN_HEADER)),
         };
         let mut usage = self.usage.borrow_mut();
         usage.entry(kind.clone()).or_default().accept();

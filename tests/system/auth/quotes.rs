@@ -231,7 +231,7 @@ async fn command_line_signs_a_quote() {
         )
         .await
         .expect_status(202);
-    assert_eq!(started["total_amount"], json!(28.0));
+    assert_eq!(started["total_amount"], json!(28));
 
     // A file without a key is named, and so is the remedy.
     let refused = run(&["key-set"], &claims).await;
