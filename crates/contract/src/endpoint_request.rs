@@ -154,6 +154,11 @@ impl Request for EndpointChangeRequest {
     fn object_schema() -> Value {
         schema::object(properties())
     }
+
+    // `null` is an empty change.
+    fn schema() -> Value {
+        json!({"anyOf": [Self::object_schema(), {"type": "null"}]})
+    }
 }
 
 #[cfg(test)]

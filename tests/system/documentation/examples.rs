@@ -149,6 +149,10 @@ async fn check_example(
         // Each example uses a transaction of a different order.
         body["transaction_id"] = json!(format!("tx-{number}"));
     }
+    if body["delivered_at"].is_string() {
+        // A delivery is after the dispatch of its order.
+        body["delivered_at"] = json!(chrono::Utc::now());
+    }
     let headers = [
         ("content-type", "application/json"),
         ("idempotency-key", &*id),

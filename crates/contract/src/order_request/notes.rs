@@ -65,7 +65,7 @@ impl Request for NotesChange {
             {"required": ["note"]},
             {
                 "required": ["metadata"],
-                "properties": {"metadata": {"type": "object", "minProperties": 1}},
+                "properties": {"metadata": {"minProperties": 1, "not": {"type": "null"}}},
             },
         ]);
         schema
