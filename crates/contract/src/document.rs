@@ -507,6 +507,11 @@ impl<'a> Fields<'a, '_> {
         self.accept(pointer, serde_json::from_str(raw.get()))
     }
 
+    /// Returns whether the object has a field with this name, which can be `null`.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
     /// Returns whether a field with one of these names is `null` or blank, and none has a value.
     pub(crate) fn is_emptied(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.left.contains_key(*name))

@@ -40,7 +40,8 @@ impl Request for NotesChange {
 
     /// `null` and a blank text remove a value.
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        let removed = |fields: &Fields<'_, '_>, name| fields.is_emptied(&[name]).then(String::new);
+        // The rules of messages to a workflow take a blank text for a value, so `is_emptied` does not.
+        let removed = |fields: &Fields<'_, '_>, name| fields.is_named(name).then(String::new);
         let no_reference = removed(fields, "external_reference");
         let no_note = removed(fields, "note");
         let reference = fields.take_text(&["external_reference"], MAX_REFERENCE_LENGTH);
@@ -74,6 +75,7 @@ impl Request for NotesChange {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rules;
 
     fn parse(text: &str) -> Result<NotesChange, String> {
         NotesChange::parse(text).map_err(|error| error.to_string())
@@ -88,7 +90,11 @@ mod tests {
                 (Some(""), None)
             );
             // A message to the workflow is read in the same way.
-            assert_eq!(parse(&json!(change).to_string()), Ok(change));
+            let message = json!(change).to_string();
+            assert_eq!(
+                NotesChange::parse_with(&message, Rules::Earlier),
+                Ok(change)
+            );
         }
     }
 
