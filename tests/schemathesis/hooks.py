@@ -8,8 +8,9 @@ import re
 
 import schemathesis
 
-# Rules about more than the request alone: credentials, the order's state, an earlier request with the same key.
-STATUSES = {401, 403, 404, 409, 429}
+# Rules about more than the request alone: credentials, the order's state (and `If-Match`), an earlier request with the
+# same key.
+STATUSES = {401, 403, 404, 409, 412, 429}
 CODES = {
     "idempotency_key_reused",
     # The signature of a webhook depends on a secret.

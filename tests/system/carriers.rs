@@ -341,6 +341,12 @@ async fn reports_confirm_the_delivery_and_go_on_after_it() {
         .filter(|kind| *kind == "shipment_tracked")
         .count();
     assert_eq!(tracked, 4, "{log:?}");
+    let log = harness.get(&format!("/orders/{id}/events")).await.body;
+    for event in log["events"].as_array().unwrap() {
+        let is_reported = ["shipment_tracked", "order_delivered"].map(Value::from);
+        let is_reported = is_reported.contains(&event["type"]);
+        assert_eq!(event["actor"] == "webhook:carrier", is_reported, "{event}");
+    }
 
     assert_eq!(
         report(&harness, "m-5", ("delivered", "unknown-PKG-001", &now)).await,

@@ -6,6 +6,7 @@ mod cancel_payment;
 mod hold;
 mod matrix;
 mod order_details;
+mod origins;
 mod profiles;
 mod reads;
 mod signals;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::OrderView;
+use crate::{AuditEventView, OrderView};
 use domain::{AuditEvent, AuditEventType, Failure, FailureCode};
 
 impl OrderView {
@@ -16,17 +16,23 @@ impl OrderView {
     }
 }
 
-/// Returns an audit event as a customer reads it.
+/// Returns an audit event as a customer reads it: without the origin of a request, the policy and the
+/// figures of the stock.
 #[must_use]
-pub fn audit_event_for_customer(event: AuditEvent) -> AuditEvent {
-    let payload = if event.kind == AuditEventType::InventoryUnavailable {
+pub fn audit_event_for_customer(view: AuditEventView) -> AuditEventView {
+    let view = view.without_origin();
+    let event = view.event;
+    let payload = if event.kind == AuditEventType::OrderReceived {
+        json!({})
+    } else if event.kind == AuditEventType::InventoryUnavailable {
         unavailable_for_customer(&event.payload)
     } else if event.kind == AuditEventType::OrderFailed {
         failed_for_customer(event.payload)
     } else {
         event.payload
     };
-    AuditEvent { payload, ..event }
+    let event = AuditEvent { payload, ..event };
+    AuditEventView { event, ..view }
 }
 
 fn unavailable_for_customer(payload: &Value) -> Value {
@@ -62,7 +68,7 @@ mod tests {
             payload,
             ts: chrono::DateTime::UNIX_EPOCH,
         };
-        audit_event_for_customer(event).payload
+        audit_event_for_customer(event.into()).event.payload
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! The readers accept every spelling of the HTTP contract and report all invalid fields at once.
 
 mod address;
+mod address_hash;
 mod amounts;
 mod attention;
+mod audit_event_view;
 mod customer_view;
 mod document;
 mod endpoint_request;
@@ -22,6 +24,7 @@ mod payment_confirmation;
 mod priced_fields;
 mod refund;
 mod request;
+mod request_origin;
 mod schema;
 mod stats;
 mod stock_change;
@@ -30,8 +33,10 @@ mod update_outcome;
 mod view;
 mod workflow_id;
 
+pub use address_hash::address_hash;
 pub use amounts::{Amounts, MovedMoney, without_zeros};
 pub use attention::AttentionEntry;
+pub use audit_event_view::AuditEventView;
 pub use customer_view::audit_event_for_customer;
 pub use document::{Document, DocumentError, FieldError, Fields, InvalidFields, Rules};
 pub use endpoint_request::{EndpointChangeRequest, EndpointRequest, SubscribedType};
@@ -51,6 +56,7 @@ pub use request::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest,
     PaymentCancellation, Rejection, Release, Request, RequestError,
 };
+pub use request_origin::{ORIGIN_HEADER, OrderChanged, RequestOrigin};
 pub use schema::id_schema;
 pub use stats::{FailureCount, HourCount, MoneyDue, Stats, StatusCount, StepTime};
 pub use stock_change::{MAX_STOCK, RequestedStock, StockRequest};

@@ -22,6 +22,8 @@ string_enum! {
         /// The confirmed transaction is known, with another amount.
         TransactionMismatch => "transaction_mismatch",
         NotShipped => "not_shipped",
+        /// The time of a delivery is not between the dispatch and now.
+        DeliveryTimeInvalid => "delivery_time_invalid",
         AddressIncomplete => "address_incomplete",
         PaymentIdInUse => "payment_id_in_use",
         ItemsNotChangeable => "items_not_changeable",
@@ -60,6 +62,9 @@ pub enum UpdateOutcome {
         /// The items after a change of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         items: Option<Box<ChangedItems>>,
+        /// The number of the last audit event. Outcomes of earlier releases have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seq: Option<u32>,
     },
     Refused {
         code: RefusalCode,
@@ -75,6 +80,17 @@ pub enum UpdateOutcome {
         status: OrderStatus,
         message: String,
     },
+}
+
+impl UpdateOutcome {
+    /// Returns the success of a request that moves the order to this step.
+    #[must_use]
+    pub fn at_step(mut self, next: Step) -> Self {
+        if let Self::Done { step, .. } = &mut self {
+            *step = next;
+        }
+        self
+    }
 }
 
 /// The outcome of an update, with the fingerprint of its request. Temporal returns the first
@@ -93,6 +109,11 @@ pub struct RecordedOutcome {
 #[serde(rename_all = "snake_case")]
 pub enum ClosedOrderOutcome {
     Decided(UpdateOutcome),
+    /// The order has another state than the request's `If-Match`.
+    OrderChanged {
+        /// The number of the last audit event.
+        seq: u32,
+    },
     /// The order's workflow still writes its row.
     StillOpen,
     NotFound,

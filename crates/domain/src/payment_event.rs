@@ -207,6 +207,9 @@ pub enum PaymentEventKind {
 /// The beginning of the event id of a refutation.
 const REFUTED: &str = "refuted:";
 
+/// The beginnings of the ids of events that we make.
+const OWN_IDS: [&str; 4] = [REFUTED, "lookup:", "reconcile:", "refused:"];
+
 /// Checks of the texts of an event when it is decoded. A Temporal client can send any text, and the
 /// database rejects some texts, so that an unchecked event would be retried without end.
 mod checked {
@@ -381,6 +384,14 @@ impl PaymentEvent {
     /// Returns all ids of the payment that the event is about.
     pub fn ids(&self) -> impl Iterator<Item = &TransactionId> {
         self.transaction_id.iter().chain(&self.aliases)
+    }
+
+    /// Returns whether a webhook of the provider reported the event. Our own look-ups, refused
+    /// confirmations and resolutions make events too.
+    pub fn is_webhook_event(&self) -> bool {
+        let is_resolution = matches!(self.kind, PaymentEventKind::Resolved { .. });
+        let has_own_id = OWN_IDS.iter().any(|own| self.event_id.starts_with(own));
+        !is_resolution && !has_own_id
     }
 
     /// Returns whether the event has no effect except its row.

@@ -55,6 +55,7 @@ codes! {
         StockLimit => (409, "stock_limit", "Stock limit exceeded"),
         EndpointLimit => (409, "endpoint_limit", "Too many endpoints"),
         EndpointDisabled => (409, "endpoint_disabled", "Endpoint disabled"),
+        PreconditionFailed => (412, "precondition_failed", "Order has changed"),
         BodyTooLarge => (413, "body_too_large", "Request body too large"),
         UnsupportedMediaType => (415, "unsupported_media_type", "Unsupported media type"),
         InvalidRequest => (422, "invalid_request", "Invalid request"),
@@ -114,6 +115,7 @@ impl ProblemKind {
             Self::Refusal(code) => match code {
                 RefusalCode::PaymentMismatch
                 | RefusalCode::TransactionMismatch
+                | RefusalCode::DeliveryTimeInvalid
                 | RefusalCode::AddressIncomplete
                 | RefusalCode::ItemsNotChangeable
                 | RefusalCode::MetadataTooLarge
@@ -360,6 +362,16 @@ impl Problem {
         );
         Self::new(ProblemCode::TooManyRequestsForOrder, detail)
             .with_header(header::RETRY_AFTER, seconds.to_string())
+    }
+
+    /// Returns the problem of a change with `If-Match` whose order has changed since.
+    pub fn precondition_failed(seq: u32) -> Self {
+        let tag = crate::ETag(seq);
+        let detail = format!(
+            "The order has changed; its tag is {tag} now. Read the order, then repeat the request with its tag."
+        );
+        Self::new(ProblemCode::PreconditionFailed, detail)
+            .with_header(header::ETAG, tag.to_string())
     }
 
     fn with_header(mut self, name: HeaderName, value: String) -> Self {

@@ -147,7 +147,7 @@ mod tests {
             route,
             (id, None),
             Caller::anonymous(),
-            "request".to_owned(),
+            ("request".to_owned(), None),
         );
         let mut parameters = QueryParameters::new(&request);
         parameters.parse("after", "must be a number", |text| text.parse::<u32>().ok());

@@ -6,9 +6,9 @@ use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, h
 
 use crate::{
     Caller, IdempotencyKey, IfNoneMatch, Operation, Problem, ProblemCode, Route, Scope, Wait,
-    accept, body,
+    accept, body, conditional,
 };
-use contract::Request as OrderRequest;
+use contract::{Request as OrderRequest, RequestOrigin};
 use domain::{CustomerId, OrderId};
 
 /// A request that matched a route, from an authenticated caller.
@@ -20,6 +20,8 @@ pub struct ApiRequest {
     pub operation: Operation,
     pub caller: Caller,
     pub request_id: String,
+    /// The caller's own id of the request.
+    client_request_id: Option<String>,
     /// The value of the pattern's parameter, percent-decoded and not validated.
     path_parameter: Option<String>,
     /// The value of the pattern's second parameter, percent-decoded and not validated.
@@ -35,7 +37,7 @@ impl ApiRequest {
         route: &Route,
         (path_parameter, second_parameter): (Option<String>, Option<String>),
         caller: Caller,
-        request_id: String,
+        (request_id, client_request_id): (String, Option<String>),
     ) -> Self {
         let query = request.query_string_parameters();
         let (parts, body) = request.into_parts();
@@ -44,6 +46,7 @@ impl ApiRequest {
             operation,
             caller,
             request_id,
+            client_request_id,
             path_parameter,
             second_parameter,
             query,
@@ -60,6 +63,16 @@ impl ApiRequest {
     pub fn order_id(&self) -> Result<OrderId, Problem> {
         let id = self.path_parameter();
         OrderId::parse(id).map_err(|_| Problem::order_not_found(id))
+    }
+
+    /// Returns the origin of the request, for the audit log of an order.
+    pub fn origin(&self) -> RequestOrigin {
+        RequestOrigin {
+            actor: self.caller.actor().to_owned(),
+            request_id: Some(self.request_id.clone()),
+            client_request_id: self.client_request_id.clone(),
+            if_match: conditional::accepted_states(&self.headers),
+        }
     }
 
     /// Returns the customer to whose orders the caller is restricted.

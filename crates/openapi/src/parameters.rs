@@ -32,7 +32,8 @@ pub(crate) fn components() -> Map<String, Value> {
             json!({
                 "name": "X-Request-Id", "in": "header",
                 "description": "The caller's own id of this call, for example `checkout-7421`. \
-                    The log has it beside the id of the response. An invalid id is ignored.",
+                    The log and the audit log have it beside the id of the response, \
+                    which returns it as `X-Client-Request-Id`. An invalid id is ignored.",
                 "schema": {"type": "string"},
             }),
         ),
@@ -42,6 +43,15 @@ pub(crate) fn components() -> Map<String, Value> {
                 "name": "If-None-Match", "in": "header",
                 "description": "The `ETag` of the version that the client has, for example `W/\"7\"`. \
                     If this version is current, the response is 304.",
+                "schema": {"type": "string"},
+            }),
+        ),
+        (
+            "IfMatch",
+            json!({
+                "name": "If-Match", "in": "header",
+                "description": "The `ETag` of the order that the change is for, for example `W/\"7\"`. \
+                    If the order has changed since, the response is 412. `*` accepts every state.",
                 "schema": {"type": "string"},
             }),
         ),

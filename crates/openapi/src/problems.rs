@@ -116,6 +116,9 @@ fn refusal_detail(code: RefusalCode) -> &'static str {
         }
         RefusalCode::TransactionMismatch => "TX-42 is recorded with 99.99 USD.",
         RefusalCode::NotShipped => "The order has not shipped.",
+        RefusalCode::DeliveryTimeInvalid => {
+            "The delivery must be between the dispatch at 2026-11-21T12:00:00Z and now, 2026-11-22T12:00:00Z."
+        }
         RefusalCode::AddressIncomplete => "The order has no address yet, so `street` is required.",
         RefusalCode::PaymentIdInUse => "TX-42 is used for another order.",
         RefusalCode::RefundExceedsPayment => {
@@ -138,7 +141,7 @@ fn refusal_detail(code: RefusalCode) -> &'static str {
 /// Returns an order status in which an order refuses a request with this code.
 fn status_of(code: RefusalCode) -> OrderStatus {
     match code {
-        RefusalCode::AlreadyShipped => OrderStatus::Shipped,
+        RefusalCode::AlreadyShipped | RefusalCode::DeliveryTimeInvalid => OrderStatus::Shipped,
         RefusalCode::RefundExceedsPayment | RefusalCode::RefundExceedsItems => {
             OrderStatus::Delivered
         }

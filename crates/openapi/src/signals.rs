@@ -27,7 +27,7 @@ fn action(operation: SignalOperation) -> Action {
             summary: "Approve an order",
             details: "Approves an order in manual review. An approval that arrives earlier is applied when the review begins.",
             body: Body::Approval,
-            example: examples::accepted("pending", "manual_review", "Order approved."),
+            example: examples::accepted("pending", "pay", "Order approved."),
             refusals: &[RefusalCode::NotInReview, RefusalCode::OrderClosed],
         },
         SignalOperation::Reject => Action {
@@ -134,10 +134,15 @@ fn action(operation: SignalOperation) -> Action {
         },
         SignalOperation::ConfirmDelivery => Action {
             summary: "Confirm the delivery",
-            details: "Records that the carrier delivered the parcel.",
+            details: "Records that the carrier delivered the parcel. \
+                `delivered_at` must be between the dispatch and now.",
             body: Body::Delivery,
             example: examples::accepted("delivered", "done", "Delivery confirmed."),
-            refusals: &[RefusalCode::NotShipped, RefusalCode::OrderClosed],
+            refusals: &[
+                RefusalCode::NotShipped,
+                RefusalCode::DeliveryTimeInvalid,
+                RefusalCode::OrderClosed,
+            ],
         },
     }
 }
@@ -162,6 +167,7 @@ pub(crate) fn description(operation: SignalOperation, types: &mut SchemaRegistry
             ProblemCode::IdempotencyKeyReused,
             ProblemCode::InvalidQuery,
             ProblemCode::OrderNotFound,
+            ProblemCode::PreconditionFailed,
             ProblemCode::TooManyRequestsForOrder,
             ProblemCode::TemporalUnavailable,
             ProblemCode::WorkerUnavailable,
@@ -178,14 +184,18 @@ pub(crate) fn description(operation: SignalOperation, types: &mut SchemaRegistry
         tag: ORDER_ACTIONS,
         summary,
         details,
-        parameters: vec![parameters::shared("IdempotencyKey")],
+        parameters: vec![
+            parameters::shared("IdempotencyKey"),
+            parameters::shared("IfMatch"),
+        ],
         body: Some(body),
         responses: vec![
             (
                 200,
                 response(
-                    "The order accepted the request. `already` is true if an earlier request had the same effect.",
-                    &[],
+                    "The order accepted the request. `already` is true if an earlier request had the same effect. \
+                     Outcomes of earlier releases have no `ETag`.",
+                    &[("etag", "OptionalETag")],
                     done,
                 ),
             ),

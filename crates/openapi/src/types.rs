@@ -14,17 +14,17 @@ use admin::{
     StockEntry, StockList,
 };
 use contract::{
-    AdjustmentView, Amounts, AttentionEntry, ChargesView, EstimateBasis, EstimatedDeliveryView,
-    FailureCount, FieldError, HourCount, LineItemView, MoneyDue, OrderAction, OrderDetails,
-    OrderView, RefundList, RefundView, ReportedPayment, ResultView, ShipmentView, Source, Stats,
-    StatusCount, StatusView, StepTime,
+    AdjustmentView, Amounts, AttentionEntry, AuditEventView, ChargesView, EstimateBasis,
+    EstimatedDeliveryView, FailureCount, FieldError, HourCount, LineItemView, MoneyDue,
+    OrderAction, OrderDetails, OrderView, RefundList, RefundView, ReportedPayment, ResultView,
+    ShipmentView, Source, Stats, StatusCount, StatusView, StepTime,
 };
 use domain::{
-    Address, AuditEvent, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency,
-    Customer, Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldOnDispute,
-    ItemQuantity, MessageType, Metadata, Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus,
-    PartialPayments, PaymentId, PaymentInfo, PaymentMode, PaymentStatus, PaymentWarning, RefundId,
-    RefundState, ReviewDecision, ReviewMode, ReviewPolicy, ShipmentInfo, Shortage, Sku, Span, Step,
+    Address, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency, Customer,
+    Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldOnDispute, ItemQuantity,
+    MessageType, Metadata, Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments,
+    PaymentId, PaymentInfo, PaymentMode, PaymentStatus, PaymentWarning, RefundId, RefundState,
+    ReviewDecision, ReviewMode, ReviewPolicy, ShipmentInfo, Shortage, Sku, Span, Step,
     TrackingEvent, TrackingKind, TransactionId, WaitReason, WaitingFor, WebhookProvider,
 };
 use events::{AuditLog, OrderList, WorkList};
@@ -713,7 +713,7 @@ response_types! {
     }
 
     /// One page of an audit log, oldest first.
-    AuditLog as "EventList" { events: Vec<AuditEvent> }
+    AuditLog as "EventList" { events: Vec<AuditEventView> }
 
     /// The order that the request started.
     StartedOrder<'_> as "StartedOrder" {

@@ -9,9 +9,13 @@ use crate::{
     Error, OrderClient, UpdateResult,
     client::{SERVER_TIMEOUT, order_handle},
     grpc_error::CallError,
+    origin_header::current_origin,
     update::{OUTCOME_TIMEOUT, anonymous_id},
 };
-use contract::{ClosedOrderOutcome, TrackingReport, closed_order_workflow_id, request_fingerprint};
+use contract::{
+    ClosedOrderOutcome, OrderChanged, RequestOrigin, TrackingReport, closed_order_workflow_id,
+    request_fingerprint,
+};
 use domain::{NotesChange, OrderId};
 use workflows::{
     ClosedOrderWorkflow, Message, OrderWorkflow, TrackingSignal,
@@ -20,7 +24,8 @@ use workflows::{
 
 impl OrderClient {
     /// Changes the notes of an order that has ended, also after Temporal has deleted its workflow. A
-    /// repeated call with the same `update_id` gets the first outcome.
+    /// repeated call with the same `update_id` gets the first outcome. The audit event names the caller
+    /// of [`with_origin`](crate::with_origin).
     ///
     /// # Errors
     ///
@@ -36,7 +41,9 @@ impl OrderClient {
         let request = update_id.map_or_else(anonymous_id, str::to_owned);
         let change = ClosedChange::Notes(notes.clone());
         let fingerprint = request_fingerprint(&change);
-        let id = self.start_change(order_id, change, &request).await?;
+        let id = self
+            .start_change(order_id, (change, current_origin()), &request)
+            .await?;
         let read = |client: Client| {
             let id = id.clone();
             async move {
@@ -62,6 +69,9 @@ impl OrderClient {
                 outcome,
                 repeated: false,
             }),
+            ClosedOrderOutcome::OrderChanged { seq } => {
+                Ok(UpdateResult::OrderChanged(OrderChanged { seq }))
+            }
             ClosedOrderOutcome::StillOpen => Err(Error::NoWorker),
             ClosedOrderOutcome::NotFound => Err(Error::NotFound),
         }
@@ -99,7 +109,8 @@ impl OrderClient {
         }
         let request = request_fingerprint(&report.event.id).unwrap_or_default();
         let change = ClosedChange::Tracking(report.event.clone());
-        self.start_change(order_id, change, &request)
+        let origin = Some(RequestOrigin::of_carrier());
+        self.start_change(order_id, (change, origin), &request)
             .await
             .map(drop)
     }
@@ -109,7 +120,7 @@ impl OrderClient {
     async fn start_change(
         &self,
         order_id: &OrderId,
-        change: ClosedChange,
+        (change, origin): (ClosedChange, Option<RequestOrigin>),
         request: &str,
     ) -> Result<String, Error> {
         let id = closed_order_workflow_id(order_id, request);
@@ -121,6 +132,7 @@ impl OrderClient {
         let change = ClosedOrderChange {
             order_id: order_id.clone(),
             change,
+            origin,
         };
         let start = |client: Client| {
             let (change, options) = (change.clone(), options.clone());

@@ -10,7 +10,8 @@ use temporalio_client::{
 
 use crate::{Error, OrderClient, client::SERVER_TIMEOUT, grpc_error::CallError};
 use contract::{
-    QuotaExceeded, RefundDecision, RefundRequest, refund_workflow_id, request_fingerprint,
+    QuotaExceeded, RefundDecision, RefundRequest, RequestOrigin, refund_workflow_id,
+    request_fingerprint,
 };
 use domain::{OrderId, RefundId};
 use workflows::{RefundInput, RefundWorkflow};
@@ -28,8 +29,7 @@ pub struct NewRefund<'a> {
     /// The same for each repetition of the request.
     pub refund_id: RefundId,
     pub request: RefundRequest,
-    /// The name of the caller.
-    pub requested_by: String,
+    pub origin: RequestOrigin,
 }
 
 /// The result of a request for a refund.
@@ -55,7 +55,8 @@ impl OrderClient {
             refund_id: refund.refund_id,
             fingerprint: request_fingerprint(&refund.request).unwrap_or_default(),
             request: refund.request,
-            requested_by: refund.requested_by,
+            requested_by: refund.origin.actor.clone(),
+            origin: Some(refund.origin),
         };
         let options = WorkflowUpdateWithStartOptions::new(
             self.connection.settings().orders_task_queue.clone(),

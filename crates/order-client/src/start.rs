@@ -11,7 +11,7 @@ use crate::{
     client::{SERVER_TIMEOUT, order_handle},
     grpc_error::CallError,
 };
-use contract::order_workflow_id;
+use contract::{RequestOrigin, order_workflow_id};
 use domain::{Order, OrderId, OrderPolicy, OrderStatus, Step};
 use workflows::{Message, ORDER_STATUS, OrderInput, OrderWorkflow, search_attribute_updates};
 
@@ -22,7 +22,7 @@ pub(crate) const REQUEST_ID_MEMO: &str = "request_id";
 const START_ID_MEMO: &str = "start_id";
 
 /// The version of the rules of new orders ([`OrderInput::receipt`]).
-pub(crate) const CURRENT_RULES: u32 = 6;
+pub(crate) const CURRENT_RULES: u32 = 7;
 
 /// An order to start.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct NewOrder<'a> {
     /// A hash that is equal for two requests with the same content.
     pub fingerprint: &'a str,
     pub request_id: &'a str,
+    /// The origin of the start, for the audit log.
+    pub origin: RequestOrigin,
 }
 
 /// A started order.
@@ -71,6 +73,7 @@ impl OrderClient {
             profile: None,
             shipping_task_queue: Some(self.connection.settings().shipping_task_queue.clone()),
             receipt: CURRENT_RULES,
+            origin: Some(new.origin.clone()),
             recovery: None,
             continued: None,
         };

@@ -15,7 +15,8 @@ use crate::{
     pauses::Pauses,
 };
 use contract::{
-    ANONYMOUS_UPDATE, QuotaExceeded, RecordedOutcome, UpdateOutcome, request_fingerprint,
+    ANONYMOUS_UPDATE, OrderChanged, QuotaExceeded, RecordedOutcome, UpdateOutcome,
+    request_fingerprint,
 };
 use domain::OrderId;
 use workflows::{Decode, Message, OrderWorkflow};
@@ -48,6 +49,8 @@ pub enum UpdateResult {
     UpdateIdReused,
     /// The order got too many requests of this kind, and did not accept this one.
     TooManyRequests(QuotaExceeded),
+    /// The order has another state than the request's `If-Match`, and did not accept the request.
+    OrderChanged(OrderChanged),
 }
 
 impl UpdateResult {
@@ -166,7 +169,8 @@ impl OrderClient {
                 | UpdateResult::Undecided
                 | UpdateResult::OrderClosed
                 | UpdateResult::UpdateIdReused
-                | UpdateResult::TooManyRequests(_) => {
+                | UpdateResult::TooManyRequests(_)
+                | UpdateResult::OrderChanged(_) => {
                     return Ok(result);
                 }
             }
@@ -264,6 +268,9 @@ impl OrderClient {
             Ok(Err(WorkflowUpdateError::Failed(failure))) => {
                 if let Some(refusal) = QuotaExceeded::parse(&failure.message) {
                     return Ok(Some(UpdateResult::TooManyRequests(refusal)));
+                }
+                if let Some(changed) = OrderChanged::parse(&failure.message) {
+                    return Ok(Some(UpdateResult::OrderChanged(changed)));
                 }
             }
             Ok(Err(_)) => {}

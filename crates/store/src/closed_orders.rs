@@ -10,20 +10,33 @@ use crate::{
     error::SqlxResultExt,
     pool,
 };
-use contract::{ClosedOrderOutcome, OrderDetails, RefusalCode, UpdateOutcome};
+use contract::{ClosedOrderOutcome, OrderDetails, RefusalCode, RequestOrigin, UpdateOutcome};
 use domain::{
     AuditEventType, Notes, NotesChange, OrderId, OrderStatus, ShipmentInfo, Step, TrackingEvent,
 };
 
+/// A change of an order that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    pub order_id: &'a OrderId,
+    /// The origin of the request, for the audit log.
+    pub origin: Option<&'a RequestOrigin>,
+    pub at: DateTime<Utc>,
+}
+
 /// Changes the notes of an order that has ended, and appends an audit event. A repeated call changes
 /// nothing.
+///
+/// # Errors
+///
+/// The database is unavailable.
 #[tracing::instrument(name = "store.closed_orders.change_notes", skip_all)]
 pub async fn change_notes(
     pool: &PgPool,
-    order_id: &OrderId,
+    by: Change<'_>,
     change: &NotesChange,
-    at: DateTime<Utc>,
 ) -> Result<ClosedOrderOutcome, Error> {
+    let order_id = by.order_id;
     let mut transaction = pool::begin(pool).await?;
     let order = match lock(&mut transaction, order_id).await? {
         Ok(order) => order,
@@ -42,6 +55,13 @@ pub async fn change_notes(
         }
     };
     let already = notes == details.notes;
+    // A repeated call has the effect of the first one, so only a change needs the present state.
+    if let Some(origin) = by.origin.filter(|_| !already)
+        && let Err(changed) = origin.check_state(order.last_seq())
+    {
+        return Ok(ClosedOrderOutcome::OrderChanged { seq: changed.seq });
+    }
+    let mut seq = order.last_seq();
     if !already {
         let payload = details.notes.difference(&notes);
         let details = OrderDetails {
@@ -60,26 +80,30 @@ pub async fn change_notes(
         .for_operation("change the notes")?;
         append(
             &mut transaction,
-            (order_id, &order),
-            (AuditEventType::OrderUpdated, &payload),
-            at,
+            (by, &order),
+            (AuditEventType::OrderUpdated, payload),
         )
         .await?;
         transaction.commit().await.for_operation("commit")?;
+        seq += 1;
     }
-    let done = order.done("Order updated.", already, Some(notes));
+    let done = order.done("Order updated.", already, Some(notes), seq);
     Ok(ClosedOrderOutcome::Decided(done))
 }
 
 /// Adds a report of the carrier to the shipment of an order that has ended, and appends an audit event. A
 /// repeated call changes nothing.
+///
+/// # Errors
+///
+/// The database is unavailable.
 #[tracing::instrument(name = "store.closed_orders.add_tracking_event", skip_all)]
 pub async fn add_tracking_event(
     pool: &PgPool,
-    order_id: &OrderId,
+    by: Change<'_>,
     event: &TrackingEvent,
-    at: DateTime<Utc>,
 ) -> Result<ClosedOrderOutcome, Error> {
+    let order_id = by.order_id;
     let mut transaction = pool::begin(pool).await?;
     let mut order = match lock(&mut transaction, order_id).await? {
         Ok(order) => order,
@@ -99,17 +123,18 @@ pub async fn add_tracking_event(
         let payload = to_json(event)?;
         append(
             &mut transaction,
-            (order_id, &order),
-            (AuditEventType::ShipmentTracked, &payload),
-            at,
+            (by, &order),
+            (AuditEventType::ShipmentTracked, payload),
         )
         .await?;
         transaction.commit().await.for_operation("commit")?;
     }
+    let seq = order.last_seq() + u32::from(is_new);
     Ok(ClosedOrderOutcome::Decided(order.done(
         "Report recorded.",
         !is_new,
         None,
+        seq,
     )))
 }
 
@@ -123,7 +148,12 @@ struct Closed {
 }
 
 impl Closed {
-    fn done(&self, message: &str, already: bool, notes: Option<Notes>) -> UpdateOutcome {
+    fn last_seq(&self) -> u32 {
+        u32::try_from(self.last_seq).unwrap_or_default()
+    }
+
+    /// Returns the success of a request after the audit event `seq`.
+    fn done(&self, message: &str, already: bool, notes: Option<Notes>, seq: u32) -> UpdateOutcome {
         UpdateOutcome::Done {
             status: self.status,
             step: self.step,
@@ -132,6 +162,7 @@ impl Closed {
             shipping_address: None,
             notes: notes.map(Box::new),
             items: None,
+            seq: Some(seq),
         }
     }
 }
@@ -167,10 +198,15 @@ async fn lock(
 /// Appends an audit event to the order whose row is locked.
 async fn append(
     connection: &mut PgConnection,
-    (order_id, order): (&OrderId, &Closed),
-    (kind, payload): (AuditEventType, &Value),
-    at: DateTime<Utc>,
+    (by, order): (Change<'_>, &Closed),
+    (kind, payload): (AuditEventType, Value),
 ) -> Result<(), Error> {
+    let Change {
+        order_id,
+        origin,
+        at,
+    } = by;
+    let payload = RequestOrigin::added_to(payload, origin);
     let next = order.last_seq + 1;
     sqlx::query!(
         "update orders set last_seq = $2, updated_at = $3, version = version + $4 where id = $1",

@@ -14,7 +14,7 @@ use crate::{
     late_events::{LateEntry, append_entry},
     ledger, pool,
 };
-use contract::{RefundView, without_zeros};
+use contract::{RefundView, RequestOrigin, without_zeros};
 use domain::{
     AuditEventType, Currency, Money, OrderId, PaymentInfo, RefundId, RefundState, Transaction,
 };
@@ -159,6 +159,7 @@ pub async fn announce(
     pool: &PgPool,
     (order_id, refund_id): (&OrderId, &RefundId),
     is_result: bool,
+    origin: Option<&RequestOrigin>,
     at: DateTime<Utc>,
 ) -> Result<Announced, Error> {
     let Some(refund) = read(pool, order_id, refund_id).await? else {
@@ -172,7 +173,7 @@ pub async fn announce(
     let Some(kind) = kind else {
         return Ok(Announced::Nothing);
     };
-    let payload = payload_of(kind, &refund);
+    let payload = RequestOrigin::added_to(payload_of(kind, &refund), origin);
     let mut transaction = pool::begin(pool).await?;
     let order = sqlx::query!(
         "select is_running, last_seq, payment_json, total_amount, currency from orders where id = $1 for update",
@@ -237,7 +238,7 @@ fn payload_of(kind: AuditEventType, refund: &RefundView) -> Value {
     if kind == AuditEventType::RefundRequested {
         return json!({
             "refund_id": refund.refund_id, "amount": refund.amount, "currency": refund.currency,
-            "items": refund.items, "reason": refund.reason, "by": refund.requested_by,
+            "items": refund.items, "reason": refund.reason, "actor": refund.requested_by,
         });
     }
     json!({

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::Decode;
-use contract::{RefundRequest, TrackingReport};
+use contract::{RefundRequest, RequestOrigin, TrackingReport};
 use domain::{
     Address, AuditEvent, AuditEventType, Failure, LineItem, OrderId, OrderPolicy, OrderState,
     OrderStatus, PaymentEvent, Profile, RefundId, ShipmentInfo, Span, Transaction,
@@ -32,10 +32,14 @@ pub struct OrderInput {
     /// which also reserves its stock. From 3 on, an authorisation that is captured in part does not
     /// pay the rest. From 4 on, an automatic delivery after 0 s starts no timer. From 5 on, the history
     /// is bounded: the order continues as new, and takes payment events in batches. From 6 on, the
-    /// document meets the rules of [`contract::Rules::Current`]. Defaults to 1, for other Temporal
+    /// document meets the rules of [`contract::Rules::Current`]. From 7 on, a delivery must lie between
+    /// the dispatch and its confirmation. Defaults to 1, for other Temporal
     /// clients, whose documents must meet the current rules too.
     #[serde(default)]
     pub receipt: u32,
+    /// The origin of the start. Starts by other Temporal clients have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RequestOrigin>,
     /// The order of a lost workflow, which this run brings to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Box<Recovery>>,
@@ -148,6 +152,9 @@ pub struct RefundInput {
     pub request: RefundRequest,
     /// The name of the caller.
     pub requested_by: String,
+    /// The origin of the request, for the audit log. Refunds that are started again have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RequestOrigin>,
     /// A hash of the request, which distinguishes a repeated request from another one with the same id.
     pub fingerprint: String,
 }

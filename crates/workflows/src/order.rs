@@ -68,8 +68,8 @@ use crate::{
 };
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest, OrderView,
-    PaymentCancellation, PaymentConfirmation, RecordedOutcome, Rejection, Release, Source,
-    StatusView, UpdateOutcome, parse_order_workflow_id,
+    PaymentCancellation, PaymentConfirmation, RecordedOutcome, Rejection, Release, RequestOrigin,
+    Source, StatusView, UpdateOutcome, parse_order_workflow_id,
 };
 use domain::{
     AddressChange, AuditEvent, AuditEventType, ItemsChange, NotesChange, OrderId, OrderPolicy,
@@ -135,6 +135,9 @@ pub struct OrderWorkflow {
     /// The number of decided recalls. The order's status shows the outcome.
     recalls_decided: u32,
     delivery: Option<DeliveryConfirmation>,
+    /// The origin of `delivery`.
+    #[serde(default)]
+    delivery_origin: Option<RequestOrigin>,
     published: Option<(OrderStatus, Step)>,
     earlier_runs: EarlierRuns,
     /// Whether this run ends an order whose workflow was lost.
@@ -144,6 +147,9 @@ pub struct OrderWorkflow {
     request_rate: RequestRate,
     /// Requests that arrived before the order was loaded and whose callers wait no longer.
     deferred: VecDeque<DeferredRequest>,
+    /// The origins of `deferred`. Orders of earlier releases have none.
+    #[serde(default)]
+    deferred_origins: VecDeque<RequestOrigin>,
     attempts: AttemptCounter,
     /// The end of a hold.
     hold_until: Option<DateTime<Utc>>,
@@ -167,6 +173,9 @@ pub struct OrderWorkflow {
     /// The reason why the state of the run before cannot be read.
     #[serde(skip)]
     unreadable: Option<String>,
+    /// The origin of the request that is being decided.
+    #[serde(skip)]
+    origin: Option<RequestOrigin>,
 }
 
 /// The result of the query `get_estimated_delivery`.
@@ -222,6 +231,7 @@ impl OrderWorkflow {
             shipping: None,
             recalls_decided: 0,
             delivery: None,
+            delivery_origin: None,
             published: None,
             earlier_runs: EarlierRuns::at_start(view, EarlierRuns::None),
             is_recovery: false,
@@ -229,6 +239,7 @@ impl OrderWorkflow {
             answers: Answers::default(),
             request_rate: RequestRate::default(),
             deferred: VecDeque::new(),
+            deferred_origins: VecDeque::new(),
             attempts: AttemptCounter::default(),
             hold_until: None,
             is_changing_items: false,
@@ -238,6 +249,7 @@ impl OrderWorkflow {
             resumes_at: None,
             is_waiting: false,
             unreadable,
+            origin: None,
         };
         if let Some(recovery) = recovery {
             order.restore(*recovery, now);
@@ -245,11 +257,10 @@ impl OrderWorkflow {
         }
         // A signal may arrive with the start and is handled before the first step. Its audit event
         // must come after this one.
-        order.append_audit_event(
-            AuditEventType::OrderReceived,
-            json!({"policy": order.policy}),
-            now,
-        );
+        let payload = json!({"policy": order.policy});
+        order.caused_by(input.origin, |order| {
+            order.append_audit_event(AuditEventType::OrderReceived, payload, now);
+        });
         order
     }
 
@@ -292,7 +303,9 @@ impl OrderWorkflow {
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
         if let Some(approval) = self.accept_message(request_name::APPROVE_ORDER, message, now) {
-            self.decide_approval(approval, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_approval(approval, now)
+            });
         }
     }
 
@@ -304,7 +317,9 @@ impl OrderWorkflow {
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
         if let Some(rejection) = self.accept_message(request_name::REJECT_ORDER, message, now) {
-            self.decide_rejection(rejection, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_rejection(rejection, now)
+            });
         }
     }
 
@@ -345,7 +360,9 @@ impl OrderWorkflow {
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
         if let Some(release) = self.accept_message(request_name::RELEASE_ORDER, message, now) {
-            self.decide_release(release, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_release(release, now)
+            });
         }
     }
 
@@ -418,7 +435,9 @@ impl OrderWorkflow {
         if let Some(confirmation) =
             self.accept_message(request_name::CONFIRM_DELIVERY, message, now)
         {
-            self.decide_delivery_confirmation(confirmation, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_delivery_confirmation(confirmation, now)
+            });
         }
     }
 
@@ -787,7 +806,8 @@ impl OrderWorkflow {
         self.receipt >= 5
     }
 
-    /// Refuses an update that is malformed or beyond its quota. It then leaves no history.
+    /// Refuses an update that is malformed, beyond its quota, or for another state of the order. It
+    /// then leaves no history.
     fn check_update<T>(
         &self,
         view: &WorkflowContextView,
@@ -796,9 +816,12 @@ impl OrderWorkflow {
         if let Message::Malformed(reason) = message {
             return Err(reason.clone().into());
         }
-        if let Some(received) = view.context_value::<ReceivedUpdate>() {
+        // A repeated request gets the outcome of the first one, whatever has changed since.
+        let received = view.context_value::<ReceivedUpdate>();
+        if let Some(received) = received.filter(|received| !self.answers.has(&received.id)) {
             let now = clock::utc_from_workflow_time(received.time);
             self.request_rate.check(&received.name, now)?;
+            received.origin.check_state(self.state.last_seq())?;
         }
         Ok(())
     }
@@ -821,7 +844,10 @@ impl OrderWorkflow {
         }
         let request = message.fingerprint();
         let outcome = match message {
-            Message::Valid(request_body) => decide(self, request_body, now),
+            Message::Valid(request_body) => {
+                let origin = received.as_ref().map(|received| received.origin.clone());
+                self.caused_by(origin, |order| decide(order, request_body, now))
+            }
             Message::Malformed(reason) => self.malformed_refusal(reason),
         };
         let recorded = RecordedOutcome { outcome, request };

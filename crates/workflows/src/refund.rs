@@ -122,9 +122,12 @@ async fn pay(ctx: &Context) -> WorkflowResult<()> {
 async fn announce(ctx: &Context, is_result: bool) -> WorkflowResult<()> {
     let mut number = 0;
     loop {
+        let origin = ctx.state(|refund| refund.input.origin.clone());
         let input = AnnounceRefundInput {
             refund: reference(ctx),
             is_result,
+            // No request has caused the result.
+            origin: origin.filter(|_| !is_result),
         };
         let step = RefundActivities::announce_refund;
         let options = policies::local_options();

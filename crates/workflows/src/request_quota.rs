@@ -11,11 +11,12 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     rc::Rc,
     time::{Duration, SystemTime},
 };
 
+use temporalio_common::protos::temporal::api::common::v1::Payload;
 use temporalio_workflow::{
     WorkflowContextKey, WorkflowContextView,
     workflow_interceptors::{
@@ -26,7 +27,7 @@ use temporalio_workflow::{
     workflows::WorkflowError,
 };
 
-use contract::QuotaExceeded;
+use contract::{ORIGIN_HEADER, QuotaExceeded, RequestOrigin};
 
 /// The requests of one kind that one run accepts. An order normally continues as new long before.
 /// Nine kinds stay below the 2,000 updates of the server.
@@ -51,6 +52,15 @@ pub(crate) struct ReceivedUpdate {
     pub(crate) name: String,
     /// The time of the workflow task.
     pub(crate) time: Option<SystemTime>,
+    pub(crate) origin: RequestOrigin,
+}
+
+/// Returns the origin in the headers of an update.
+fn origin_of(headers: &HashMap<String, Payload>) -> RequestOrigin {
+    let header = headers.get(ORIGIN_HEADER);
+    header
+        .and_then(|payload| RequestOrigin::parse(&payload.data))
+        .unwrap_or_else(RequestOrigin::temporal)
 }
 
 impl WorkflowContextKey for ReceivedUpdate {
@@ -116,6 +126,7 @@ impl WorkflowInterceptor for RequestQuota {
             id: input.id().to_owned(),
             name: input.name().to_owned(),
             time: context.workflow_time(),
+            origin: origin_of(input.headers()),
         };
         context.with_context_value::<ReceivedUpdate, _>(received, || next.run(input))
     }
@@ -135,14 +146,17 @@ impl WorkflowInterceptor for RequestQuota {
             id: input.id().to_owned(),
             name: kind.clone(),
             time: context.workflow_time(),
+            origin: origin_of(input.headers()),
         };
         let mut usage = self.usage.borrow_mut();
         usage.entry(kind.clone()).or_default().accept();
         drop(usage);
         let usage = Rc::clone(&self.usage);
         WorkflowInterceptorFuture::new(async move {
+            // A handler that is not async runs in `run` itself, which must be inside.
+            let handled = async move { next.run(input).await };
             let outcome = context
-                .with_context_value::<ReceivedUpdate, _>(received, next.run(input))
+                .with_context_value::<ReceivedUpdate, _>(received, handled)
                 .await;
             if let Some(usage) = usage.borrow_mut().get_mut(&kind) {
                 usage.in_flight = usage.in_flight.saturating_sub(1);

@@ -54,7 +54,7 @@ pub(crate) async fn create(app: &App, request: &ApiRequest) -> Result<ApiRespons
         url: url.as_str(),
         events: &type_names(&events),
         description: description.as_deref(),
-        created_by: &request.caller.actor(),
+        created_by: request.caller.actor(),
         secret: &secret,
     };
     let pool = app.database.pool().await?;

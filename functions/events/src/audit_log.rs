@@ -4,8 +4,8 @@ use lambda_http::http::header;
 use serde::Serialize;
 
 use crate::app::App;
-use contract::audit_event_for_customer;
-use domain::{AuditEvent, OrderId};
+use contract::{AuditEventView, audit_event_for_customer};
+use domain::OrderId;
 use order_client::Error;
 use orderflow_http::{
     ApiRequest, ApiResponse, ETag, LongPoll, Problem, QueryParameters, Wait, next_link,
@@ -14,7 +14,7 @@ use orderflow_http::{
 /// The body of `GET /orders/{id}/events`.
 #[derive(Debug, Serialize)]
 pub struct AuditLog {
-    pub events: Vec<AuditEvent>,
+    pub events: Vec<AuditEventView>,
 }
 
 /// The requested part of the audit log.
@@ -124,7 +124,8 @@ async fn read_page(
         page_request.limit + 1,
     )
     .await?;
-    let mut events = found.unwrap_or_default();
+    let found = found.unwrap_or_default();
+    let mut events: Vec<AuditEventView> = found.into_iter().map(AuditEventView::from).collect();
     let limit = usize::try_from(page_request.limit).unwrap_or(usize::MAX);
     let is_cut = events.len() > limit;
     events.truncate(limit);
@@ -132,7 +133,7 @@ async fn read_page(
     // always the last one.
     let last = events
         .last()
-        .map(|event| event.seq)
+        .map(|view| view.event.seq)
         .filter(|seq| is_cut || *seq < end.0);
     if is_customer {
         events = events.into_iter().map(audit_event_for_customer).collect();

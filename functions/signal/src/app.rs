@@ -3,8 +3,10 @@
 use lambda_http::{Body, Request, Response};
 
 use crate::{closed_order, refund, response};
-use domain::ItemsChange;
-use order_client::{Error, OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome};
+use domain::{ItemsChange, OrderId};
+use order_client::{
+    Error, OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome, with_origin,
+};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, ProblemCode,
     QueryParameters, SignalOperation, serve,
@@ -62,18 +64,9 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
     // early, wrong amount) would be repeated for every retry. The workflow itself recognizes a
     // transaction that it has already accepted.
     let update_id = request.idempotency_key()?.map(|key| key.update_id(name));
-    let update_id = update_id.as_deref();
-    let outcome = app
-        .orders
-        .update_order(&order_id, command.clone(), update_id);
-    let outcome = match (outcome.await, &command) {
-        // Temporal deletes the workflow of a closed order after its retention time.
-        (Ok(Outcome::OrderClosed) | Err(Error::NotFound), OrderCommand::Update(change)) => {
-            let changed = app.orders.change_closed_order(&order_id, change, update_id);
-            changed.await
-        }
-        (outcome, _) => outcome,
-    };
+    let origin = request.origin();
+    let sent = send(app, &order_id, &command, update_id.as_deref());
+    let outcome = with_origin(origin.clone(), sent).await;
     match outcome.map_err(|error| response::client_problem(error, &order_id))? {
         Outcome::Completed { outcome, repeated } => {
             response::outcome_response(&order_id, outcome, repeated)
@@ -90,9 +83,35 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
         Outcome::TooManyRequests(refusal) => Err(Problem::too_many_requests_for_order(
             refusal.retry_after_seconds,
         )),
+        Outcome::OrderChanged(changed) => Err(Problem::precondition_failed(changed.seq)),
         Outcome::OrderClosed => {
-            closed_order::closed_order_response(&app.orders, &order_id, &command).await
+            let closed = closed_order::ClosedOrder {
+                orders: &app.orders,
+                order_id: &order_id,
+                origin: &origin,
+            };
+            closed.respond(&command).await
         }
+    }
+}
+
+/// Sends the command to the order. The notes of an order can change after its end.
+async fn send(
+    app: &App,
+    order_id: &OrderId,
+    command: &OrderCommand,
+    update_id: Option<&str>,
+) -> Result<Outcome, Error> {
+    let sent = app
+        .orders
+        .update_order(order_id, command.clone(), update_id);
+    match (sent.await, command) {
+        // Temporal deletes the workflow of a closed order after its retention time.
+        (Ok(Outcome::OrderClosed) | Err(Error::NotFound), OrderCommand::Update(change)) => {
+            let changed = app.orders.change_closed_order(order_id, change, update_id);
+            changed.await
+        }
+        (outcome, _) => outcome,
     }
 }
 

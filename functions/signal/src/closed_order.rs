@@ -2,49 +2,61 @@
 
 use crate::response;
 use contract::{
-    OrderView, PaymentConfirmation, RefusalCode, ReportedPayment, Source, UpdateOutcome,
+    OrderView, PaymentConfirmation, RefusalCode, ReportedPayment, RequestOrigin, Source,
+    UpdateOutcome,
 };
 use domain::{Money, OrderId, OrderState, OrderStatus, ReviewDecision, Step, Transaction};
 use order_client::{Error, OrderClient, OrderCommand};
 use orderflow_http::{ApiResponse, Problem};
 
-/// Responds to a command by the final state of the closed order.
-pub(crate) async fn closed_order_response(
-    orders: &OrderClient,
-    order_id: &OrderId,
-    command: &OrderCommand,
-) -> Result<ApiResponse, Problem> {
-    match orders.query_order(order_id).await {
-        Ok(view) => {
-            let outcome = if let OrderCommand::ConfirmPayment(confirmation) = command {
-                refuse_or_repeat_payment(orders, order_id, confirmation, &view).await?
-            } else {
-                decide(command, &view)
-            };
-            response::outcome_response(order_id, outcome, false)
+/// A request to an order that has ended.
+pub(crate) struct ClosedOrder<'a> {
+    pub(crate) orders: &'a OrderClient,
+    pub(crate) order_id: &'a OrderId,
+    pub(crate) origin: &'a RequestOrigin,
+}
+
+impl ClosedOrder<'_> {
+    /// Responds to a command by the final state of the order.
+    pub(crate) async fn respond(&self, command: &OrderCommand) -> Result<ApiResponse, Problem> {
+        let (orders, order_id) = (self.orders, self.order_id);
+        match orders.query_order(order_id).await {
+            Ok(view) => {
+                let checked = self.origin.check_state(view.seq);
+                checked.map_err(|changed| Problem::precondition_failed(changed.seq))?;
+                let outcome = if let OrderCommand::ConfirmPayment(confirmation) = command {
+                    refuse_or_repeat_payment(orders, order_id, confirmation, &view).await?
+                } else {
+                    decide(command, &view)
+                };
+                response::outcome_response(order_id, outcome, false)
+            }
+            // The precondition needs the number of the last audit event, which only a worker knows.
+            Err(error @ Error::NoWorker)
+                if needs_only_status(command) && self.origin.if_match.is_none() =>
+            {
+                let described = orders
+                    .describe_order(order_id)
+                    .await
+                    .map_err(|error| response::client_problem(error, order_id))?;
+                let Some(status) = described.status else {
+                    return Err(response::client_problem(error, order_id));
+                };
+                // Temporal itself stores the status, which is enough for these commands.
+                let blank = OrderView::from_state(
+                    &OrderState::new(order_id.clone(), described.started_at),
+                    Source::Temporal,
+                );
+                let view = OrderView {
+                    status,
+                    step: Step::Done,
+                    is_running: false,
+                    ..blank
+                };
+                response::outcome_response(order_id, decide(command, &view), false)
+            }
+            Err(error) => Err(response::client_problem(error, order_id)),
         }
-        Err(error @ Error::NoWorker) if needs_only_status(command) => {
-            let described = orders
-                .describe_order(order_id)
-                .await
-                .map_err(|error| response::client_problem(error, order_id))?;
-            let Some(status) = described.status else {
-                return Err(response::client_problem(error, order_id));
-            };
-            // Temporal itself stores the status, which is enough for these commands.
-            let blank = OrderView::from_state(
-                &OrderState::new(order_id.clone(), described.started_at),
-                Source::Temporal,
-            );
-            let view = OrderView {
-                status,
-                step: Step::Done,
-                is_running: false,
-                ..blank
-            };
-            response::outcome_response(order_id, decide(command, &view), false)
-        }
-        Err(error) => Err(response::client_problem(error, order_id)),
     }
 }
 
@@ -141,6 +153,7 @@ fn in_effect(view: &OrderView, address: Option<Box<domain::Address>>) -> UpdateO
         shipping_address: address,
         notes: None,
         items: None,
+        seq: (view.source != Source::Temporal).then_some(view.seq),
     }
 }
 

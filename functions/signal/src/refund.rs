@@ -25,7 +25,7 @@ pub(crate) async fn request_refund(
         order_id: &order_id,
         refund_id,
         request: body,
-        requested_by: request.caller.actor(),
+        origin: request.origin(),
     };
     match orders.request_refund(refund).await? {
         RefundResult::Decided(decision) => respond(orders, &order_id, decision).await,

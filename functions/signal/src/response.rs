@@ -5,7 +5,7 @@ use serde::Serialize;
 use contract::{LineItemView, RefusalCode, UpdateOutcome};
 use domain::{Address, Decimal, Notes, OrderId, OrderStatus, Step};
 use order_client::Error;
-use orderflow_http::{ApiResponse, Problem};
+use orderflow_http::{ApiResponse, ETag, Problem};
 
 /// The body of a response to a command that is in effect.
 ///
@@ -53,17 +53,24 @@ pub(crate) fn outcome_response(
             shipping_address,
             notes,
             items,
-        } => ApiResponse::ok(&SignalDone {
-            order_id,
-            status,
-            step,
-            message: &message,
-            already: already || repeated,
-            shipping_address: shipping_address.as_deref(),
-            notes: notes.map(|notes| *notes).unwrap_or_default(),
-            items: items.as_ref().map(|changed| &*changed.items),
-            total_amount: items.as_ref().map(|changed| changed.total_amount),
-        }),
+            seq,
+        } => {
+            let response = ApiResponse::ok(&SignalDone {
+                order_id,
+                status,
+                step,
+                message: &message,
+                already: already || repeated,
+                shipping_address: shipping_address.as_deref(),
+                notes: notes.map(|notes| *notes).unwrap_or_default(),
+                items: items.as_ref().map(|changed| &*changed.items),
+                total_amount: items.as_ref().map(|changed| changed.total_amount),
+            })?;
+            Ok(match seq {
+                Some(seq) => response.with_etag(ETag(seq)),
+                None => response,
+            })
+        }
         UpdateOutcome::Refused {
             code,
             detail,

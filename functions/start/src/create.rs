@@ -111,6 +111,7 @@ impl Attempt<'_> {
             policy: &self.policy,
             fingerprint: &self.fingerprint,
             request_id: &self.request.request_id,
+            origin: self.request.origin(),
         };
         let started = self.app.orders.start_order(&new).await?;
         Ok((order, started))

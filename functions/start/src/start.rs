@@ -39,6 +39,7 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
         policy: &policy,
         fingerprint: &fingerprint,
         request_id: &request.request_id,
+        origin: request.origin(),
     };
     match app.orders.start_order(&new).await {
         Ok(started) => {

@@ -8,7 +8,10 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use super::retryable;
 use contract::ClosedOrderOutcome;
-use store::{PgPool, closed_orders};
+use store::{
+    PgPool,
+    closed_orders::{self, Change},
+};
 use workflows::activity::{ClosedChange, ClosedOrderChange};
 
 pub struct ClosedOrderActivities {
@@ -23,13 +26,20 @@ impl ClosedOrderActivities {
         context: ActivityContext,
         change: ClosedOrderChange,
     ) -> Result<ClosedOrderOutcome, ActivityError> {
-        let ClosedOrderChange { order_id, change } = &change;
+        let ClosedOrderChange {
+            order_id,
+            change,
+            origin,
+        } = &change;
+        let by = Change {
+            order_id,
+            origin: origin.as_ref(),
+            at: Utc::now(),
+        };
         let changed = match change {
-            ClosedChange::Notes(notes) => {
-                closed_orders::change_notes(&self.pool, order_id, notes, Utc::now()).await
-            }
+            ClosedChange::Notes(notes) => closed_orders::change_notes(&self.pool, by, notes).await,
             ClosedChange::Tracking(event) => {
-                closed_orders::add_tracking_event(&self.pool, order_id, event, Utc::now()).await
+                closed_orders::add_tracking_event(&self.pool, by, event).await
             }
         };
         changed.map_err(|error| retryable(&context, &error))

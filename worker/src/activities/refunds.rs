@@ -78,9 +78,11 @@ impl RefundActivities {
             refund_id,
         } = &announce.refund;
         let refund = (order_id, refund_id);
-        let announced = refunds::announce(&self.pool, refund, announce.is_result, Utc::now())
-            .await
-            .map_err(|error| retryable(&context, &error))?;
+        let origin = announce.origin.as_ref();
+        let announced =
+            refunds::announce(&self.pool, refund, announce.is_result, origin, Utc::now())
+                .await
+                .map_err(|error| retryable(&context, &error))?;
         Ok(match announced {
             Announced::Written => AnnounceRefundOutcome::Written,
             Announced::Nothing => AnnounceRefundOutcome::Nothing,
@@ -124,6 +126,7 @@ impl RefundActivities {
             refund_id,
             request,
             requested_by,
+            origin: _,
             fingerprint,
         } = refund;
         let claim = NewRefund {
@@ -396,6 +399,7 @@ impl RefundActivities {
                 // The database has the accepted request.
                 request: RefundRequest::default(),
                 requested_by: refund.requested_by,
+                origin: None,
                 fingerprint: refund.fingerprint,
             };
             if self.temporal.restart_refund(&input).await? {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
-use contract::ClosedOrderOutcome;
+use contract::{ClosedOrderOutcome, RequestOrigin};
 use domain::{NotesChange, OrderId, TrackingEvent};
 
 /// A change of an order that has ended.
@@ -12,6 +12,9 @@ pub struct ClosedOrderChange {
     pub order_id: OrderId,
     #[serde(flatten)]
     pub change: ClosedChange,
+    /// Changes by earlier releases have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RequestOrigin>,
 }
 
 /// The change itself.

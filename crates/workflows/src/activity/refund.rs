@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
 use crate::{RefundInput, RefundNotice};
-use contract::RefundDecision;
+use contract::{RefundDecision, RequestOrigin};
 use domain::{OrderId, RefundId, RefundState, Span};
 
 /// A refund of an order.
@@ -21,6 +21,9 @@ pub struct AnnounceRefundInput {
     pub refund: RefundReference,
     /// Whether the event reports the result. Otherwise it reports the request.
     pub is_result: bool,
+    /// The origin of the request. Refunds of earlier releases have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RequestOrigin>,
 }
 
 /// The output of `AnnounceRefund`.

@@ -14,7 +14,7 @@
 //! | `update_order` | [`OrderWorkflow::decide_notes_change`] |
 //! | `confirm_delivery` | [`OrderWorkflow::decide_delivery_confirmation`] |
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
 use super::{
@@ -26,11 +26,15 @@ use super::{
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, HoldRequest, PaymentCancellation,
     PaymentConfirmation, RefusalCode, Rejection, Release, ReportedPayment, UpdateOutcome,
+    address_hash,
 };
 use domain::{
     Address, AddressChange, AuditEventType, EXTERNAL, Hold, Money, NotesChange, OrderStatus,
-    PartialPayments, PaymentEvent, PaymentStatus, ReviewDecision, TransactionId,
+    PartialPayments, PaymentEvent, PaymentStatus, ReviewDecision, Step, TransactionId,
 };
+
+/// The difference between the clocks of the carrier and of orderflow that is accepted.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 const STOPPING: &str = "the order is being cancelled or has passed its deadline";
 
@@ -62,6 +66,28 @@ pub(super) struct AcceptanceRules {
     pub(super) replaceable: i64,
 }
 
+/// Adds a name in a request to the payload of its audit event. It is a claim of the caller.
+pub(super) fn with_claim(
+    mut payload: serde_json::Value,
+    name: &str,
+    claimed: Option<&str>,
+) -> serde_json::Value {
+    if let Some(claimed) = claimed {
+        payload["claims"] = json!({name: claimed});
+    }
+    payload
+}
+
+fn approved(approval: &Approval) -> serde_json::Value {
+    let payload = json!({"note": approval.note});
+    with_claim(payload, "reviewer", approval.reviewer.as_deref())
+}
+
+fn rejected(rejection: &Rejection) -> serde_json::Value {
+    let payload = json!({"reason": rejection.reason});
+    with_claim(payload, "reviewer", rejection.reviewer.as_deref())
+}
+
 impl OrderWorkflow {
     /// Approves an order that waits for its review.
     pub(super) fn decide_approval(
@@ -70,16 +96,18 @@ impl OrderWorkflow {
         now: DateTime<Utc>,
     ) -> UpdateOutcome {
         if let Some(hold) = self.find_hold().filter(|_| !self.is_stopped()) {
-            self.append_audit_event(AuditEventType::ReviewApproved, json!(approval), now);
+            self.append_audit_event(AuditEventType::ReviewApproved, approved(&approval), now);
             self.release_hold(hold);
-            return self.success("Order approved.", false);
+            return self
+                .success("Order approved.", false)
+                .at_step(Step::Prepare);
         }
         match &self.review {
             Review::Open if !self.is_stopped() => {
-                self.append_audit_event(AuditEventType::ReviewApproved, json!(approval), now);
+                self.append_audit_event(AuditEventType::ReviewApproved, approved(&approval), now);
                 self.review = Review::Approved;
                 self.state.review = Some(ReviewDecision::Approved);
-                self.success("Order approved.", false)
+                self.success("Order approved.", false).at_step(Step::Pay)
             }
             Review::Approved => self.success("Order approved.", true),
             Review::Open | Review::Rejected | Review::Over => self.refuse_request(
@@ -98,14 +126,14 @@ impl OrderWorkflow {
         now: DateTime<Utc>,
     ) -> UpdateOutcome {
         if self.shipping.is_none() && self.find_hold().is_some() && !self.is_stopped() {
-            self.append_audit_event(AuditEventType::ReviewRejected, json!(rejection), now);
+            self.append_audit_event(AuditEventType::ReviewRejected, rejected(&rejection), now);
             self.state.review = Some(ReviewDecision::Rejected);
             self.transition_to_cancelled(rejection.reason, "review", now);
             return self.success("Order rejected.", false);
         }
         match &self.review {
             Review::Open if !self.is_stopped() => {
-                self.append_audit_event(AuditEventType::ReviewRejected, json!(rejection), now);
+                self.append_audit_event(AuditEventType::ReviewRejected, rejected(&rejection), now);
                 self.review = Review::Rejected;
                 self.state.review = Some(ReviewDecision::Rejected);
                 self.transition_to_cancelled(rejection.reason, "review", now);
@@ -158,11 +186,13 @@ impl OrderWorkflow {
                 };
                 let recall = shipping.recall.get_or_insert_default();
                 let already = matches!(recall.stop, Some(StopReason::Cancel { .. }));
-                let reason = cancellation.reason.clone();
-                recall.stop.get_or_insert(StopReason::Cancel {
-                    reason,
-                    by: "request".to_owned(),
-                });
+                if recall.stop.is_none() {
+                    recall.stop = Some(StopReason::Cancel {
+                        reason: cancellation.reason.clone(),
+                        by: "request".to_owned(),
+                    });
+                    recall.origins.stop = self.origin.clone();
+                }
                 self.append_audit_event(
                     AuditEventType::CancelRequested,
                     json!({"reason": cancellation.reason}),
@@ -239,6 +269,7 @@ impl OrderWorkflow {
                     ));
                 }
                 recall.address = Some(address);
+                recall.origins.address = self.origin.clone();
                 self.append_audit_event(AuditEventType::AddressRequested, json!({}), now);
                 Decision::AfterRecall {
                     recall_number: self.recalls_decided,
@@ -407,12 +438,16 @@ impl OrderWorkflow {
     }
 
     pub(super) fn change_address(&mut self, address: Address, now: DateTime<Utc>) {
+        let order_id = &self.state.order_id;
+        let new = address_hash(order_id, &address);
+        let mut old = None;
         if let Some(order) = &mut self.state.order {
+            let present = order.shipping_address.as_ref();
+            old = present.and_then(|address| address_hash(order_id, address));
             order.shipping_address = Some(address);
         }
-        // The event does not contain the address, because more people read the audit log than the
-        // order.
-        self.append_audit_event(AuditEventType::AddressUpdated, json!({}), now);
+        let payload = json!({"old": old, "new": new});
+        self.append_audit_event(AuditEventType::AddressUpdated, payload, now);
     }
 
     /// Decides a payment confirmation. Returns `None` when the payment is accepted and must still
@@ -518,6 +553,7 @@ impl OrderWorkflow {
             confirmation,
             amount: amount.minor(),
             event: event.cloned().map(Box::new),
+            origin: self.origin.clone(),
         });
         None
     }
@@ -647,14 +683,50 @@ impl OrderWorkflow {
         })
     }
 
+    /// Returns the reason why the parcel cannot have been delivered at the confirmed time. Orders of
+    /// earlier releases accept every time.
+    fn find_impossible_delivery(
+        &self,
+        confirmation: &DeliveryConfirmation,
+        now: DateTime<Utc>,
+    ) -> Option<String> {
+        let delivered_at = confirmation.delivered_at?;
+        let shipped_at = self.state.shipment.as_ref()?.shipped_at?;
+        let earliest = shipped_at - CLOCK_TOLERANCE;
+        let is_possible = (earliest..=now + CLOCK_TOLERANCE).contains(&delivered_at);
+        (self.receipt >= 7 && !is_possible).then(|| {
+            let text = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+            format!(
+                "the delivery must be between the dispatch at {} and now, {}",
+                text(shipped_at),
+                text(now)
+            )
+        })
+    }
+
     /// Accepts the confirmation of a delivery for a dispatched order.
     pub(super) fn decide_delivery_confirmation(
         &mut self,
         confirmation: DeliveryConfirmation,
         now: DateTime<Utc>,
     ) -> UpdateOutcome {
+        let is_awaited = self.state.status() == OrderStatus::Shipped
+            && self.delivery.is_none()
+            && self.state.is_running();
+        if let Some(detail) = self
+            .find_impossible_delivery(&confirmation, now)
+            .filter(|_| is_awaited)
+        {
+            return self.refuse_request(
+                request_name::CONFIRM_DELIVERY,
+                RefusalCode::DeliveryTimeInvalid,
+                &detail,
+                now,
+            );
+        }
         match self.state.status() {
-            OrderStatus::Shipped if self.delivery.is_none() && self.state.is_running() => {
+            OrderStatus::Shipped if is_awaited => {
+                self.delivery_origin = self.origin.clone();
                 self.delivery = Some(confirmation);
                 self.success("Delivery confirmed.", false)
             }

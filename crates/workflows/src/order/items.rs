@@ -16,7 +16,8 @@ use super::{
     persistence,
     request_name::UPDATE_ITEMS,
     requests::{
-        DeferredRequest, await_recall, defer, refuse_malformed, wait_for_decision, wait_for_order,
+        DeferredRequest, await_recall, defer, origin_of, refuse_malformed, wait_for_decision,
+        wait_for_order,
     },
     waiting,
 };
@@ -24,7 +25,7 @@ use crate::{
     Message,
     activity::{ChangeReservationInput, ChangeReservationOutcome, OrderActivities},
 };
-use contract::{RefusalCode, UpdateOutcome};
+use contract::{RefusalCode, RequestOrigin, UpdateOutcome};
 use domain::{AuditEventType, ItemQuantity, ItemsChange, LineItem, Order, ReviewMode};
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -41,28 +42,38 @@ enum ItemsDecision {
 
 /// Changes the quantities, or reports why the order keeps them.
 pub(super) async fn update_items(ctx: &Context, message: Message<ItemsChange>) -> UpdateOutcome {
+    update_items_from(ctx, message, origin_of(ctx)).await
+}
+
+pub(super) async fn update_items_from(
+    ctx: &Context,
+    message: Message<ItemsChange>,
+    origin: RequestOrigin,
+) -> UpdateOutcome {
     let change = match message {
         Message::Valid(change) => change,
         Message::Malformed(reason) => return refuse_malformed(ctx, UPDATE_ITEMS, reason),
     };
     if !wait_for_order(ctx).await {
-        return defer(ctx, DeferredRequest::Items(change));
+        return defer(ctx, DeferredRequest::Items(change), origin);
     }
     earlier_runs::learn_effects(ctx, "items").await;
     wait_for_decision(ctx, OrderWorkflow::can_decide_items).await;
     let now = current_time(ctx);
-    match ctx.state_mut(|order| order.decide_items_change(&change, now)) {
+    let decide = |order: &mut OrderWorkflow| order.decide_items_change(&change, now);
+    match ctx.state_mut(|order| order.caused_by(Some(origin.clone()), decide)) {
         ItemsDecision::Decided(Decision::Immediate(outcome)) => outcome,
         ItemsDecision::Decided(Decision::AfterRecall {
             recall_number,
             already,
-        }) => await_recall(ctx, recall_number, already, UPDATE_ITEMS).await,
+        }) => await_recall(ctx, recall_number, already, (UPDATE_ITEMS, origin)).await,
         ItemsDecision::Change { order, needs_more } => {
             ctx.state_mut(|order| order.is_changing_items = true);
             let outcome = if needs_more {
-                reserve_and_change(ctx, *order).await
+                reserve_and_change(ctx, *order, origin).await
             } else {
-                ctx.state_mut(|state| state.replace_items(*order, now));
+                let replace = |state: &mut OrderWorkflow| state.replace_items(*order, now);
+                ctx.state_mut(|state| state.caused_by(Some(origin), replace));
                 release_removed(ctx).await;
                 ctx.state(|order| order.items_success(false))
             };
@@ -94,10 +105,10 @@ pub(super) async fn release_removed(ctx: &Context) {
 }
 
 /// Reserves more units, and then changes the order.
-async fn reserve_and_change(ctx: &Context, changed: Order) -> UpdateOutcome {
+async fn reserve_and_change(ctx: &Context, changed: Order, origin: RequestOrigin) -> UpdateOutcome {
     let reserved = change_reservation(ctx, changed.lines.clone()).await;
     let now = current_time(ctx);
-    ctx.state_mut(|order| match reserved {
+    let change = |order: &mut OrderWorkflow| match reserved {
         ChangeReservationOutcome::Changed if !order.is_stopped() => {
             order.replace_items(changed, now);
             order.has_removed_items = false;
@@ -114,7 +125,8 @@ async fn reserve_and_change(ctx: &Context, changed: Order) -> UpdateOutcome {
             let detail = "the order is cancelled or has failed";
             order.refuse_request(UPDATE_ITEMS, RefusalCode::OrderClosed, detail, now)
         }
-    })
+    };
+    ctx.state_mut(|order| order.caused_by(Some(origin), change))
 }
 
 /// Changes the reservation to `lines`, however many other writes of the order come in between.
@@ -180,7 +192,9 @@ impl OrderWorkflow {
                 needs_more,
             };
         };
-        shipping.recall.get_or_insert_default().items = wanted;
+        let recall = shipping.recall.get_or_insert_default();
+        recall.items = wanted;
+        recall.origins.items = self.origin.clone();
         let payload = json!({"items": change.items});
         self.append_audit_event(AuditEventType::ItemsRequested, payload, now);
         ItemsDecision::Decided(Decision::AfterRecall {

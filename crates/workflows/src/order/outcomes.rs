@@ -6,7 +6,8 @@ use serde_json::json;
 use super::{OrderWorkflow, request_name};
 use crate::Message;
 use contract::{
-    ChangedItems, LineItemView, PaymentConfirmation, RefusalCode, ReportedPayment, UpdateOutcome,
+    ChangedItems, LineItemView, PaymentConfirmation, RefusalCode, ReportedPayment, RequestOrigin,
+    UpdateOutcome,
 };
 use domain::{AuditEventType, Money, Notes, PaymentStatus};
 
@@ -23,7 +24,9 @@ impl OrderWorkflow {
             Message::Malformed(reason) => {
                 let payload =
                     json!({"request": request, "code": RefusalCode::Malformed, "detail": reason});
-                self.append_audit_event(AuditEventType::RequestRefused, payload, now);
+                self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                    order.append_audit_event(AuditEventType::RequestRefused, payload, now);
+                });
                 None
             }
         }
@@ -116,6 +119,7 @@ impl OrderWorkflow {
             shipping_address: None,
             notes: None,
             items: None,
+            seq: Some(self.state.last_seq()),
         }
     }
 
@@ -133,6 +137,7 @@ impl OrderWorkflow {
                     total_amount: order.total.decimal(),
                 })
             }),
+            seq: Some(self.state.last_seq()),
         }
     }
 
@@ -157,6 +162,7 @@ impl OrderWorkflow {
                 .map(Box::new),
             notes: None,
             items: None,
+            seq: Some(self.state.last_seq()),
         }
     }
 
@@ -169,6 +175,7 @@ impl OrderWorkflow {
             shipping_address: None,
             notes: Some(Box::new(notes)),
             items: None,
+            seq: Some(self.state.last_seq()),
         }
     }
 

@@ -82,6 +82,7 @@ pub(super) async fn record_payment(
         confirmation,
         event,
         amount,
+        origin,
     } = accepted;
     // The order's own payment id names one payment. Each later payment has another id.
     let own = ctx.state(
@@ -149,7 +150,7 @@ pub(super) async fn record_payment(
                     awaited.unfinished = None;
                 }
                 let (kind, payload) = order.receipt_entry(&transaction_id, &confirmation, valid);
-                order.append_audit_event(kind, payload, now);
+                order.caused_by(origin, |order| order.append_audit_event(kind, payload, now));
                 let by_api = confirmation.provider.is_none();
                 if is_lost && !(by_api && order.is_stopped()) {
                     let cancellation = payment_events::cancellation_for_lost_payment(reporter);

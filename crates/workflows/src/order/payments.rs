@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::OrderWorkflow;
-use contract::{PaymentConfirmation, ReportedPayment, UpdateOutcome};
+use contract::{PaymentConfirmation, ReportedPayment, RequestOrigin, UpdateOutcome};
 use domain::{
     Balance, CaptureMode, Concern, EXTERNAL, HoldOnDispute, Movement, Order, PaymentEvent,
     PaymentEventKind, PaymentId, PaymentInfo, PaymentStatus, Transaction, TransactionId,
@@ -50,6 +50,9 @@ pub(super) struct AcceptedPayment {
     /// Minor units.
     pub(super) amount: i64,
     pub(super) event: Option<Box<PaymentEvent>>,
+    /// The origin of a confirmation by API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<RequestOrigin>,
 }
 
 /// The outcome of an accepted payment.

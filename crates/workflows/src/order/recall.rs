@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::OrderWorkflow;
+use contract::RequestOrigin;
 use domain::{Address, ItemQuantity};
 
 /// The requests that arrived while the parcel may be on its way to the carrier. The carrier's
@@ -19,6 +20,16 @@ pub(super) struct Recall {
     pub(super) payment: bool,
     /// Wait for a decision about the payment.
     pub(super) hold: bool,
+    #[serde(default)]
+    pub(super) origins: RecallOrigins,
+}
+
+/// The origins of the requests in a recall, for the audit events of their effects.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct RecallOrigins {
+    pub(super) stop: Option<RequestOrigin>,
+    pub(super) address: Option<RequestOrigin>,
+    pub(super) items: Option<RequestOrigin>,
 }
 
 /// The reason to end an order while it ships.

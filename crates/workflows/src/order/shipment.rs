@@ -226,7 +226,9 @@ fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
         order.append_audit_event(AuditEventType::ShipmentStopped, json!({}), now);
         match recall.stop {
             Some(StopReason::Cancel { reason, by }) => {
-                order.transition_to_cancelled(reason, &by, now);
+                order.caused_by(recall.origins.stop, |order| {
+                    order.transition_to_cancelled(reason, &by, now);
+                });
                 return Err(OrderStopped);
             }
             Some(StopReason::Deadline) => {
@@ -245,10 +247,14 @@ fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
             None => {}
         }
         if let Some(address) = recall.address {
-            order.change_address(address, now);
+            order.caused_by(recall.origins.address, |order| {
+                order.change_address(address, now);
+            });
         }
         if !recall.items.is_empty() && !given_up {
-            order.reduce_items(&recall.items, now);
+            order.caused_by(recall.origins.items, |order| {
+                order.reduce_items(&recall.items, now);
+            });
         }
         // An order that fails is stopped, and the compensation refunds its payment.
         if recall.payment && !given_up {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::OrderWorkflow;
-use contract::{DeliveryConfirmation, TrackingReport};
+use contract::{DeliveryConfirmation, RequestOrigin, TrackingReport};
 use domain::{AuditEventType, OrderStatus, ShipmentInfo, TrackingEvent, TrackingKind};
 
 impl OrderWorkflow {
@@ -32,9 +32,13 @@ impl OrderWorkflow {
         if !shipment.is_some_and(|shipment| shipment.add_event(event.clone())) {
             return;
         }
-        self.append_audit_event(AuditEventType::ShipmentTracked, json!(event), now);
+        let origin = RequestOrigin::of_carrier();
+        self.caused_by(Some(origin.clone()), |order| {
+            order.append_audit_event(AuditEventType::ShipmentTracked, json!(event), now);
+        });
         let is_open = self.state.status() == OrderStatus::Shipped && self.state.is_running();
         if event.kind == TrackingKind::Delivered && is_open && self.delivery.is_none() {
+            self.delivery_origin = Some(origin);
             self.delivery = Some(DeliveryConfirmation {
                 delivered_at: Some(event.at),
                 signed_by: None,
