@@ -30,7 +30,7 @@ use workflows::OrderWorkflow;
 static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
 /// The longest wait of a test. It is generous, because a slow machine is not a failure.
-pub(crate) const MAX_WAIT: Duration = Duration::from_secs(600);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(240);
 
 pub(crate) struct Harness {
     pub(crate) url: String,
