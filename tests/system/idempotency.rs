@@ -119,10 +119,11 @@ async fn refused_order_reserves_nothing() {
     inventory::set_available(&pool, &ordered_sku(), 1)
         .await
         .unwrap();
-    let refused = Reservation::Unavailable {
+    let refused = Reservation::Unavailable(vec![domain::Shortage {
         sku: ordered_sku(),
-        available: 1,
-    };
+        wanted: Some(2),
+        available: Some(1),
+    }]);
     assert_eq!(reserve_stock(&pool, &record).await, refused);
     // The order goes on to its compensation, and then an attempt that was given up runs.
     inventory::set_available(&pool, &ordered_sku(), 10)

@@ -123,7 +123,7 @@ fn zero() -> Decimal {
 
 /// Returns the amount without zeros at the end of its decimals, so that an amount has one spelling
 /// from each source.
-fn without_zeros(amount: Decimal) -> Decimal {
+pub fn without_zeros(amount: Decimal) -> Decimal {
     amount.to_string().parse().unwrap_or(amount)
 }
 

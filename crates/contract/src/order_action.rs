@@ -15,6 +15,7 @@ string_enum! {
         ConfirmDelivery => "confirm-delivery",
         Hold => "hold",
         Release => "release",
+        UpdateItems => "update-items",
     }
 }
 
@@ -47,7 +48,9 @@ fn is_allowed(order: &OrderView, action: OrderAction) -> bool {
             is_before_dispatch
                 && matches!(reason, Some(WaitReason::Review | WaitReason::PaymentHold))
         }
-        OrderAction::Cancel | OrderAction::UpdateAddress => is_before_dispatch,
+        OrderAction::Cancel | OrderAction::UpdateAddress | OrderAction::UpdateItems => {
+            is_before_dispatch
+        }
         OrderAction::CancelPayment => {
             let is_paid = order
                 .payment_info
@@ -117,8 +120,8 @@ mod tests {
     fn actions_follow_the_wait() {
         let waiting = |reason| allowed_actions(&order(OrderStatus::Pending, reason));
         let (cancel, address) = (OrderAction::Cancel, OrderAction::UpdateAddress);
-        let hold = OrderAction::Hold;
-        assert_eq!(waiting(None), [cancel, address, hold]);
+        let (hold, items) = (OrderAction::Hold, OrderAction::UpdateItems);
+        assert_eq!(waiting(None), [cancel, address, hold, items]);
         assert_eq!(
             waiting(Some(WaitReason::Review)),
             [
@@ -126,12 +129,13 @@ mod tests {
                 OrderAction::Reject,
                 cancel,
                 address,
-                hold
+                hold,
+                items
             ]
         );
         assert_eq!(
             waiting(Some(WaitReason::Payment)),
-            [cancel, address, OrderAction::ConfirmPayment, hold]
+            [cancel, address, OrderAction::ConfirmPayment, hold, items]
         );
         let shipped = order(OrderStatus::Shipped, Some(WaitReason::Delivery));
         assert_eq!(allowed_actions(&shipped), [OrderAction::ConfirmDelivery]);

@@ -242,7 +242,11 @@ impl Request for DeliveryConfirmation {
         })
     }
     fn object_schema() -> Value {
-        let time = json!({"type": ["string", "null"], "format": "date-time"});
+        // A blank value counts as absent, as in every field.
+        let time = json!({"anyOf": [
+            {"type": ["string", "null"], "format": "date-time"},
+            {"type": "string", "pattern": "^\\s*$"},
+        ]});
         schema::object(
             [
                 ("delivered_at", time),

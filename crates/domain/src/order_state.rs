@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     AuditEvent, AuditEventType, Order, OrderId, OrderStatus, PaymentInfo, PaymentStatus,
-    ShipmentInfo, Span, Step, status::string_enum,
+    ShipmentInfo, Sku, Span, Step, status::string_enum,
 };
 
 string_enum! {
@@ -115,6 +115,49 @@ pub struct Hold {
 pub struct Failure {
     pub code: FailureCode,
     pub detail: String,
+    /// With `out_of_stock`, each SKU that is short.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortages: Vec<Shortage>,
+}
+
+impl Failure {
+    /// Returns the failure without the figures of the stock, which are not for customers.
+    #[must_use]
+    pub fn without_stock(self) -> Self {
+        if self.code != FailureCode::OutOfStock {
+            return self;
+        }
+        let shortages = self.shortages.into_iter().map(Shortage::without_figures);
+        Self {
+            code: self.code,
+            detail: "not available in this quantity".to_owned(),
+            shortages: shortages.collect(),
+        }
+    }
+}
+
+/// A SKU of which too few units are available.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortage {
+    pub sku: Sku,
+    /// The units of the order. Absent for a caller that is a customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<i64>,
+    /// The available units. Absent for a caller that is a customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available: Option<i64>,
+}
+
+impl Shortage {
+    /// Returns only the name of the SKU.
+    #[must_use]
+    pub fn without_figures(self) -> Self {
+        Self {
+            wanted: None,
+            available: None,
+            ..self
+        }
+    }
 }
 
 /// A transition that the state machine does not have.

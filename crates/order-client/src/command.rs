@@ -4,7 +4,7 @@ use contract::{
     Approval, Cancellation, DeliveryConfirmation, HoldRequest, PaymentCancellation,
     PaymentConfirmation, Rejection, Release,
 };
-use domain::AddressChange;
+use domain::{AddressChange, ItemsChange, NotesChange};
 
 /// A request to an order. Each variant corresponds to one update of the order's workflow.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,4 +18,6 @@ pub enum OrderCommand {
     ConfirmDelivery(DeliveryConfirmation),
     Hold(HoldRequest),
     Release(Release),
+    Update(NotesChange),
+    UpdateItems(ItemsChange),
 }

@@ -74,7 +74,10 @@ pub async fn export_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<Va
              'order', to_jsonb(orders),
              'audit_log', (select coalesce(jsonb_agg(to_jsonb(events) order by seq), '[]') from events where order_id = orders.id),
              'payments', (select coalesce(jsonb_agg(to_jsonb(payments)), '[]') from payments where order_id = orders.id),
+             'refunds', (select coalesce(jsonb_agg(to_jsonb(refunds) order by created_at), '[]') from refunds where order_id = orders.id),
+             'returns', (select coalesce(jsonb_agg(to_jsonb(returns) order by created_at), '[]') from returns where order_id = orders.id),
              'parcels', (select coalesce(jsonb_agg(to_jsonb(shipments)), '[]') from shipments where order_id = orders.id),
+             'messages', (select coalesce(jsonb_agg(to_jsonb(message) order by seq), '[]') from endpoint_messages as message where message.order_id = orders.id),
              'mails', (select coalesce(jsonb_agg(to_jsonb(notifications) order by id), '[]') from notifications where order_id = orders.id),
              'webhook_events', (select coalesce(jsonb_agg(to_jsonb(webhook_deliveries)), '[]') from webhook_deliveries where order_id = orders.id)
          ) from orders where id = $1"#,
@@ -174,6 +177,38 @@ async fn erase_children(connection: &mut PgConnection, order_id: &OrderId) -> Re
     .execute(&mut *connection)
     .await
     .for_operation("erase the recipients of mails")?;
+    sqlx::query!(
+        "update refunds set reason = $2 where order_id = $1 and reason is not null",
+        order_id.as_str(),
+        MARK,
+    )
+    .execute(&mut *connection)
+    .await
+    .for_operation("erase the reasons of refunds")?;
+    sqlx::query!(
+        "update returns set note = case when note is null then null else $2 end, items_json = (
+             select coalesce(jsonb_agg(case when line ->> 'reason' is null then line
+                 else line || jsonb_build_object('reason', $2::text) end order by position), '[]')
+             from jsonb_array_elements(items_json) with ordinality as lines (line, position))
+         where order_id = $1",
+        order_id.as_str(),
+        MARK,
+    )
+    .execute(&mut *connection)
+    .await
+    .for_operation("erase the reasons of returns")?;
+    // Messages to endpoints have the order at the time of their event.
+    sqlx::query!(
+        "update endpoint_messages set order_json = order_json || jsonb_build_object(
+             'customer_id', orders.customer_id, 'customer_json', orders.customer_json, 'items_json', orders.items_json,
+             'address_json', orders.address_json, 'details_json', orders.details_json,
+             'cancellation_reason', orders.cancellation_reason)
+         from orders where orders.id = $1 and endpoint_messages.order_id = $1",
+        order_id.as_str(),
+    )
+    .execute(&mut *connection)
+    .await
+    .for_operation("erase the personal data of messages")?;
     let parcels = sqlx::query!(
         "select shipment_id, address_json from shipments where order_id = $1",
         order_id.as_str(),
@@ -259,18 +294,41 @@ const ADDRESSES: [&str; 5] = [
 const TEXTS: [&str; 4] = ["signed_by", "note", "email", "phone"];
 
 /// The audit events whose reason a person has written.
-const WITH_REASON: [AuditEventType; 6] = [
+const WITH_REASON: [AuditEventType; 10] = [
     AuditEventType::CancelRequested,
     AuditEventType::OrderCancelled,
     AuditEventType::PaymentCancelRequested,
     AuditEventType::ReviewRejected,
     AuditEventType::OrderHeld,
     AuditEventType::OrderReleased,
+    AuditEventType::RefundRequested,
+    AuditEventType::ReturnApproved,
+    AuditEventType::ReturnRejected,
+    AuditEventType::ReturnCancelled,
 ];
 
 fn erase_payload(kind: &str, mut payload: Value) -> Value {
-    let has_reason = AuditEventType::parse(kind).is_some_and(|kind| WITH_REASON.contains(&kind));
+    let kind = AuditEventType::parse(kind);
+    if kind == Some(AuditEventType::OrderUpdated) {
+        return erase_update(payload);
+    }
+    let has_reason = kind.is_some_and(|kind| WITH_REASON.contains(&kind));
     erase_within(&mut payload, has_reason);
+    payload
+}
+
+/// Erases the payload of [`AuditEventType::OrderUpdated`] as [`erase_details`] erases the order.
+fn erase_update(mut payload: Value) -> Value {
+    let Some(fields) = payload.as_object_mut() else {
+        return payload;
+    };
+    fields.remove("metadata");
+    let note = fields.get_mut("note").and_then(Value::as_object_mut);
+    for text in note.into_iter().flat_map(Map::values_mut) {
+        if text.is_string() {
+            *text = json!(MARK);
+        }
+    }
     payload
 }
 
@@ -322,6 +380,18 @@ mod tests {
         assert_eq!(
             erase_payload("payment_declined", payload)["reason"],
             "moved to Berlin"
+        );
+    }
+
+    #[test]
+    fn update_keeps_the_reference_only() {
+        let payload = json!({
+            "external_reference": {"old": null, "new": "ERP-1"},
+            "note": {"old": "ring twice", "new": null}, "metadata": {"old": {}, "new": {"phone": "1"}},
+        });
+        assert_eq!(
+            erase_payload("order_updated", payload),
+            json!({"external_reference": {"old": null, "new": "ERP-1"}, "note": {"old": MARK, "new": null}})
         );
     }
 

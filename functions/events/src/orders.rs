@@ -46,6 +46,10 @@ async fn json_response(
 ) -> Result<ApiResponse, Problem> {
     let (mut orders, now) = (Vec::new(), Utc::now());
     let next = visit_page(app, request, filter, |order| {
+        let order = match request.customer() {
+            Some(_) => order.for_customer(),
+            None => order,
+        };
         orders.push(order.as_of(now));
         Ok(ControlFlow::Continue(()))
     })

@@ -1,7 +1,9 @@
 //! The function's settings and its Temporal client.
 
 use contract::{FieldError, InvalidFields};
-use domain::{ChargeError, ChargeProvider, Order, OrderPolicy, Profile, resolve_policy};
+use domain::{
+    ChargeError, ChargeProvider, DeploymentPolicy, Order, OrderPolicy, Profile, resolve_policy,
+};
 use order_client::OrderClient;
 use orderflow_http::{Problem, QuoteVerifier};
 use settings::{ALLOW_PROFILE_OVERRIDE, Environment, SAMPLE_CART, SettingError};
@@ -11,7 +13,7 @@ use settings::{ALLOW_PROFILE_OVERRIDE, Environment, SAMPLE_CART, SettingError};
 pub struct App {
     pub(crate) orders: OrderClient,
     environment: Environment,
-    policy: OrderPolicy,
+    policy: DeploymentPolicy,
     charges_at: ChargeProvider,
     pub(crate) sample_cart: bool,
     pub(crate) profile_override: bool,
@@ -38,12 +40,17 @@ impl App {
         })
     }
 
-    /// Returns the policy of an order with this profile, or the deployment's policy without one.
-    pub(crate) fn policy_for(&self, profile: Option<Profile>) -> Result<OrderPolicy, Problem> {
+    /// Returns the policy of an order with this profile, or with that of the deployment.
+    pub(crate) fn policy_for(
+        &self,
+        order: &Order,
+        profile: Option<Profile>,
+    ) -> Result<OrderPolicy, Problem> {
         let Some(profile) = profile else {
-            return Ok(self.policy.clone());
+            return Ok(self.policy.for_order(order));
         };
-        resolve_policy(Some(profile), &self.environment).map_err(Problem::internal)
+        let resolved = resolve_policy(Some(profile), &self.environment);
+        Ok(resolved.map_err(Problem::internal)?.for_order(order))
     }
 
     /// Rejects an order that the provider could not charge: its payment method is missing, or its

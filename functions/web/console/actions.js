@@ -44,6 +44,16 @@ export const ACTIONS = [
     likely: () => false,
   },
   {
+    label: 'Change quantity',
+    signal: 'update-items',
+    fields: (order) => [
+      { ...text('sku', 'SKU'), choices: order.items.map((item) => [item.sku, item.name ? `${item.sku}: ${item.name}` : item.sku]) },
+      text('quantity', 'New quantity', 'Zero removes the SKU.'),
+    ],
+    body: (item) => ({ items: [item] }),
+    likely: () => false,
+  },
+  {
     label: 'Confirm delivery',
     signal: 'confirm-delivery',
     fields: () => [text('signed_by', 'Signed by')],
@@ -62,7 +72,8 @@ export const ACTIONS = [
 export function actionButtons(order, changed) {
   const press = (action) => () => {
     const key = freshKey();
-    ask(`${action.label}: ${order.order_id}`, action.fields(order), async (body) => {
+    ask(`${action.label}: ${order.order_id}`, action.fields(order), async (entered) => {
+      const body = action.body ? action.body(entered) : entered;
       const answer = await call('POST', `${orderPath(order.order_id)}/signals/${action.signal}`, { body, key });
       say(answer.body.already ? `${answer.body.message} (No change.)` : answer.body.message);
       changed();

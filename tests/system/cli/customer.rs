@@ -75,6 +75,19 @@ async fn erased_customer_is_in_no_table() {
         harness.wait_for_end("private-1").await.status.as_str(),
         "delivered"
     );
+    let item = json!({"sku": "ABC123", "quantity": 1, "reason": "private reason"});
+    let requested = harness
+        .post("/orders/private-1/returns", json!({"items": [item]}))
+        .await
+        .expect_status(201);
+    let path = requested["return_id"].as_str().unwrap();
+    harness
+        .post(
+            &format!("/orders/private-1/returns/{path}/reject"),
+            json!({"reason": "private reason"}),
+        )
+        .await
+        .expect_status(200);
     for id in ["private-2", "private-3"] {
         harness.wait_for_step(id, "manual_review").await;
     }
@@ -97,6 +110,7 @@ async fn erased_customer_is_in_no_table() {
     assert!(
         orders[0]["audit_log"].as_array().unwrap().len() > 5
             && orders[0]["payments"].as_array().unwrap().len() == 1
+            && orders[0]["returns"].as_array().unwrap().len() == 1
             && orders[0]["mails"].as_array().unwrap().len() == 4,
         "{exported}"
     );

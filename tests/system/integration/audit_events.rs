@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use temporalio_client::WorkflowStartOptions;
 
@@ -10,6 +11,7 @@ use crate::{
     api::{order_with_payment, sample_order},
     harness::Harness,
     recovery::run_lost_order,
+    returns::run_each_change,
     schema::violations,
     settlements::WebhookSender,
 };
@@ -318,7 +320,7 @@ async fn run_webhook_order(harness: &Harness) {
     );
 }
 
-/// Holds an order and releases it.
+/// Holds an order, releases it and changes its notes.
 async fn run_held_order(harness: &Harness) {
     start_with_policy(
         harness,
@@ -337,6 +339,13 @@ async fn run_held_order(harness: &Harness) {
         );
         wait_for_audit_event(harness, "on-hold", kind).await;
     }
+    let headers = [("content-type", "application/json")];
+    let change = json!({"note": "ring twice", "metadata": {"vip": true}}).to_string();
+    harness
+        .send(Method::PATCH, "/orders/on-hold", &headers, Some(change))
+        .await
+        .expect_status(200);
+    wait_for_audit_event(harness, "on-hold", AuditEventType::OrderUpdated).await;
     assert_eq!(
         send_request(harness, "on-hold", "cancel", json!({})).await,
         200
@@ -424,6 +433,7 @@ async fn every_audit_event_matches_published_schema() {
     run_ledger_orders(&harness).await;
     run_held_order(&harness).await;
     run_lost_order(&harness, "lost").await;
+    run_each_change(&harness, "sent-back").await;
     let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
     let response = &document["paths"]["/orders/{id}/events"]["get"]["responses"]["200"];
     let published = &response["content"]["application/json"]["schema"];
@@ -449,6 +459,7 @@ async fn every_audit_event_matches_published_schema() {
         "parts",
         "on-hold",
         "lost",
+        "sent-back",
     ] {
         harness.wait_for_end(id).await;
         let trail = harness

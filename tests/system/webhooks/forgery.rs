@@ -177,6 +177,13 @@ async fn repeated_webhook_event_pays_order_once() {
             1,
             "{trail:?}"
         );
+        let log = harness.get(&format!("/orders/{id}/events")).await.body;
+        let events = log["events"].as_array().unwrap();
+        let confirmed = events
+            .iter()
+            .find(|event| event["type"] == "payment_confirmed");
+        let actor = &confirmed.unwrap()["actor"];
+        assert_eq!(*actor, format!("webhook:{provider}"), "{log}");
     }
     // The last repeated event has an outcome, too.
     let settled = async || harness.webhook_outcomes().await;

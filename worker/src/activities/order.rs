@@ -19,17 +19,17 @@ use payment_providers::{
 };
 use store::{
     PgPool,
-    inventory::{self, Reservation},
+    inventory::{self, ChangedReservation, Reservation},
     ledger::{self, Charge, ChargeClaim, Claim, Confirmation, PaymentSource},
     order_write::{OrderWrite, ParcelWrite, restore_order, write_order, write_order_and_prepare},
     quotes, shipments,
 };
 use workflows::activity::{
-    CapturePaymentInput, ChargeOutcome, ChargePaymentInput, EarlierEffects, EarlierParcel,
-    LookUpPaymentsInput, LookUpPaymentsOutcome, ParcelRecord, ParcelState, PendingWrite,
-    ReceiveOrderInput, ReceiveOrderOutcome, RecordPaymentInput, RecordPaymentOutcome,
-    RecordPaymentResult, RefundOutcome, RefundPaymentInput, ReservationOutcome, ValidateOrderInput,
-    ValidationOutcome,
+    CapturePaymentInput, ChangeReservationInput, ChangeReservationOutcome, ChargeOutcome,
+    ChargePaymentInput, EarlierEffects, EarlierParcel, LookUpPaymentsInput, LookUpPaymentsOutcome,
+    ParcelRecord, ParcelState, PendingWrite, ReceiveOrderInput, ReceiveOrderOutcome,
+    RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult, RefundOutcome,
+    RefundPaymentInput, ReservationOutcome, ValidateOrderInput, ValidationOutcome,
 };
 
 pub struct OrderActivities {
@@ -116,12 +116,38 @@ impl OrderActivities {
         .await
         {
             Ok(Reservation::Held) => Ok(ReservationOutcome::Reserved),
-            Ok(Reservation::Unavailable { sku, available }) => {
-                Ok(ReservationOutcome::Unavailable { sku, available })
-            }
+            Ok(Reservation::Unavailable(shortages)) => Ok(match shortages.first() {
+                Some(first) => ReservationOutcome::Unavailable {
+                    sku: first.sku.clone(),
+                    available: first.available.unwrap_or_default(),
+                    shortages,
+                },
+                None => ReservationOutcome::Reserved,
+            }),
             Err(store::Error::OtherOrder) => Ok(ReservationOutcome::Duplicate),
             Err(error) => Err(retryable(&context, &error)),
         }
+    }
+
+    #[activity(definition = workflows::activity::ChangeReservation)]
+    pub async fn change_reservation(
+        self: Arc<Self>,
+        context: ActivityContext,
+        change: ChangeReservationInput,
+    ) -> Result<ChangeReservationOutcome, ActivityError> {
+        let write = order_write(&context, &change.write);
+        let changed = inventory::change(&self.pool, write, &change.lines)
+            .await
+            .map_err(|error| retryable(&context, &error))?;
+        Ok(match changed {
+            ChangedReservation::Changed => ChangeReservationOutcome::Changed,
+            ChangedReservation::Short(short) => ChangeReservationOutcome::Short {
+                sku: short.sku,
+                available: short.available,
+            },
+            ChangedReservation::Released => ChangeReservationOutcome::Released,
+            ChangedReservation::Superseded => ChangeReservationOutcome::Superseded,
+        })
     }
 
     #[activity(definition = workflows::activity::ChargePayment)]

@@ -36,7 +36,10 @@ pub(super) fn build_message(
     smtp: &Smtp,
 ) -> Result<Message, MessageError> {
     let kind = NotificationKind::parse(&due.kind).ok_or(MessageError::Kind)?;
-    let letter = MailContent::of(order);
+    let letter = match kind.subject_field() {
+        Some(_) => MailContent::of_subject(order, &due.subject_id),
+        None => MailContent::of(order),
+    };
     let rendered = letter.render(kind)?;
     // Mail servers without SMTPUTF8 accept only the ASCII form of a host.
     let recipient = Email::parse(&due.recipient)?;

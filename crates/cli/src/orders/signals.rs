@@ -8,7 +8,7 @@ use super::{
     api_client::ApiClient,
     arguments::{
         Approve, Cancel, ConfirmDelivery, ConfirmPayment, HoldChange, OrderArguments, Reject,
-        UpdateAddress,
+        Update, UpdateAddress, UpdateItems,
     },
     start::address_fields,
 };
@@ -52,6 +52,36 @@ pub(crate) async fn release(arguments: HoldChange) -> Result<()> {
         body_of([("reason", arguments.reason)]),
     )
     .await
+}
+
+pub(crate) async fn update(arguments: Update) -> Result<()> {
+    let mut body = body_of([
+        ("external_reference", arguments.reference),
+        ("note", arguments.note),
+    ]);
+    let set = arguments.set.into_iter().map(|(name, text)| {
+        let value = match serde_json::from_str(&text) {
+            Ok(value @ (Value::Bool(_) | Value::Number(_))) => value,
+            Ok(_) | Err(_) => Value::String(text),
+        };
+        (name, value)
+    });
+    let removed = arguments.remove.into_iter().map(|name| (name, Value::Null));
+    let metadata: Map<String, Value> = set.chain(removed).collect();
+    if !metadata.is_empty() {
+        body.insert("metadata".to_owned(), metadata.into());
+    }
+    if body.is_empty() {
+        bail!("no change is given; give at least one of --reference, --note, --set, --remove");
+    }
+    send_change(&arguments.order, (Method::PATCH, &[]), body).await
+}
+
+pub(crate) async fn update_items(arguments: UpdateItems) -> Result<()> {
+    let item = |(sku, quantity)| json!({"sku": sku, "quantity": quantity});
+    let items: Vec<Value> = arguments.items.into_iter().map(item).collect();
+    let body = [("items".to_owned(), items.into())].into_iter().collect();
+    send_signal(&arguments.order, "update-items", body).await
 }
 
 pub(crate) async fn update_address(arguments: UpdateAddress) -> Result<()> {
@@ -99,13 +129,17 @@ fn body_of<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, V
 }
 
 async fn send_signal(order: &OrderArguments, name: &str, body: Map<String, Value>) -> Result<()> {
+    send_change(order, (Method::POST, &["signals", name]), body).await
+}
+
+/// Sends a request to a path below that of the order, and prints the order's decision.
+async fn send_change(
+    order: &OrderArguments,
+    (method, path): (Method, &[&str]),
+    body: Map<String, Value>,
+) -> Result<()> {
     let response = ApiClient::from_env()?
-        .call_order(
-            Method::POST,
-            &order.id,
-            &["signals", name],
-            Some(&body.into()),
-        )
+        .call_order(method, &order.id, path, Some(&body.into()))
         .await?;
     if order.output.json {
         return print(&response.text);

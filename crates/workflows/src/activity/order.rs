@@ -8,7 +8,7 @@ use temporalio_workflow::ActivityExecutionError;
 use contract::{FieldError, PaymentConfirmation};
 use domain::{
     Address, AuditEvent, CaptureMode, LineItem, Money, Order, OrderId, OrderState, PaymentEvent,
-    PaymentId, PaymentStatus, Sku, Transaction, TransactionId,
+    PaymentId, PaymentStatus, Shortage, Sku, Transaction, TransactionId,
 };
 
 /// The order's state and the audit events that the database may not have yet. The next activity
@@ -142,9 +142,36 @@ pub enum ReservationOutcome {
     Unavailable {
         sku: Sku,
         available: i64,
+        /// Each SKU that is short, the first of which is `sku`. Results of earlier releases have none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        shortages: Vec<Shortage>,
     },
     /// Another order has used the quote. Nothing is written.
     QuoteUsed,
+}
+
+/// The input of `ChangeReservation`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangeReservationInput {
+    pub write: PendingWrite,
+    /// The line items that the order needs.
+    pub lines: Vec<LineItem>,
+}
+
+/// The output of `ChangeReservation`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ChangeReservationOutcome {
+    Changed,
+    /// The reservation is as before.
+    Short {
+        sku: Sku,
+        available: i64,
+    },
+    /// The order holds nothing any more.
+    Released,
+    /// The database has a later write of the order, so the order asks again.
+    Superseded,
 }
 
 /// The input of `ChargePayment`.
@@ -318,6 +345,12 @@ impl OrderActivities {
         unimplemented!()
     }
 
+    /// Changes the reserved stock to the given line items, or changes nothing.
+    #[activity(name = "ChangeReservation")]
+    pub fn change_reservation(change: ChangeReservationInput) -> ChangeReservationOutcome {
+        unimplemented!()
+    }
+
     /// Charges the payment, at most once for each payment id.
     #[activity(name = "ChargePayment")]
     pub fn charge_payment(charge: ChargePaymentInput) -> ChargeOutcome {
@@ -376,7 +409,7 @@ impl OrderActivities {
 
 // The macro generates the definitions in a private module; implementations need their paths.
 pub use order_activities::{
-    CapturePayment, ChargePayment, CommitInventory, ConfirmDelivery, FindEarlierEffects,
-    LookUpPayments, ReceiveOrder, RecordOrder, RecordPayment, RefundPayment, ReleaseInventory,
-    ReserveInventory, ValidateOrder,
+    CapturePayment, ChangeReservation, ChargePayment, CommitInventory, ConfirmDelivery,
+    FindEarlierEffects, LookUpPayments, ReceiveOrder, RecordOrder, RecordPayment, RefundPayment,
+    ReleaseInventory, ReserveInventory, ValidateOrder,
 };

@@ -5,7 +5,7 @@ use temporalio_workflow::WorkflowContext;
 
 use super::{OrderStopped, OrderWorkflow, Progress, current_time, persistence};
 use crate::activity::{OrderActivities, ReservationOutcome};
-use domain::{AuditEventType, FailureCode};
+use domain::{AuditEventType, FailureCode, Shortage};
 
 /// The result of a reservation.
 pub(super) enum Reserved {
@@ -31,17 +31,28 @@ pub(super) async fn reserve_inventory(ctx: &WorkflowContext<OrderWorkflow>) -> R
             order.transition_to_failed(FailureCode::QuoteUsed, detail, now);
             Reserved::Done(Err(OrderStopped))
         }
-        ReservationOutcome::Unavailable { sku, available } => {
+        ReservationOutcome::Unavailable {
+            sku,
+            available,
+            shortages,
+        } => {
             order.append_audit_event(
                 AuditEventType::InventoryUnavailable,
-                json!({"sku": sku, "available": available}),
+                json!({"sku": sku, "available": available, "shortages": shortages}),
                 now,
             );
-            order.transition_to_failed(
-                FailureCode::OutOfStock,
-                format!("{sku} has {available} left"),
-                now,
-            );
+            let left = |shortage: &Shortage| {
+                let available = shortage.available.unwrap_or_default();
+                format!("{} has {available} left", shortage.sku)
+            };
+            let detail = match shortages.as_slice() {
+                [] => format!("{sku} has {available} left"),
+                shortages => shortages.iter().map(left).collect::<Vec<_>>().join(", "),
+            };
+            order.transition_to_failed(FailureCode::OutOfStock, detail, now);
+            if let Some(failure) = &mut order.state.failure {
+                failure.shortages = shortages;
+            }
             Reserved::Done(Err(OrderStopped))
         }
     })

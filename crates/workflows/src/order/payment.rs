@@ -9,7 +9,7 @@ use super::{
     Compensation, OrderStopped, OrderWorkflow, Progress,
     charge::{charge_payment, fail_payment, query_unfinished_charge},
     continuation::WaitingPlace,
-    current_time, hold,
+    current_time, hold, items,
     payment_record::{add_refund_compensation, record_payment},
     payments::{AwaitedPayment, PaymentPhase},
     persistence,
@@ -54,6 +54,11 @@ pub(super) async fn collect_payment(ctx: &Context) -> Progress {
 /// Charges the order or waits for its payment, as soon as no operator holds it.
 pub(super) async fn pay_order(ctx: &Context) -> Progress {
     hold::await_operator(ctx, WaitingPlace::HeldPayment).await?;
+    items::await_change(ctx).await;
+    waiting::ensure_not_stopped(ctx)?;
+    if ctx.state(OrderWorkflow::is_free) {
+        return mark_paid(ctx);
+    }
     let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
         return Err(OrderStopped);
     };
@@ -71,10 +76,7 @@ pub(super) async fn pay_order(ctx: &Context) -> Progress {
 /// Resumes the wait for a payment in which the run before continued as new.
 pub(super) async fn resume_payment(ctx: &Context) -> Progress {
     ctx.state_mut(|order| order.takes_up(WaitingPlace::Payment));
-    let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
-        return Err(OrderStopped);
-    };
-    await_money(ctx, &valid).await?;
+    await_money(ctx).await?;
     mark_paid(ctx)
 }
 
@@ -130,16 +132,23 @@ async fn await_payment(
         order.append_audit_event(AuditEventType::PaymentRequested, payload, requested);
     });
     persistence::publish_search_attributes(ctx);
-    await_money(ctx, valid).await
+    await_money(ctx).await
 }
 
-async fn await_money(ctx: &Context, valid: &Order) -> Progress {
+/// Returns the order as it is now. A request can change its quantities while it waits.
+fn current_order(ctx: &Context) -> Progress<Order> {
+    ctx.state(|order| order.state.order.clone())
+        .ok_or(OrderStopped)
+}
+
+async fn await_money(ctx: &Context) -> Progress {
     let awaited = |order: &OrderWorkflow| order.payments.awaited().map(|awaited| awaited.requested);
     let requested = ctx.state(awaited).unwrap_or_else(|| current_time(ctx));
     loop {
         persistence::write_pending(ctx).await;
+        let valid = current_order(ctx)?;
         let (left, timeout) = ctx.state_mut(|order| {
-            order.state.waiting_for = waiting_for(order, valid, requested);
+            order.state.waiting_for = waiting_for(order, &valid, requested);
             let timeout = payment_timeout(order);
             let elapsed = (current_time(ctx) - requested).to_std().unwrap_or_default();
             (timeout.duration().saturating_sub(elapsed), timeout)
@@ -149,13 +158,15 @@ async fn await_money(ctx: &Context, valid: &Order) -> Progress {
         } else {
             has_payment_news_or_is_processing
         };
-        if waiting::wait_at(ctx, WaitingPlace::Payment, wake, left).await? == WaitOutcome::TimedOut
-        {
-            if query_unfinished_charge(ctx, valid).await {
+        let waited = waiting::wait_at(ctx, WaitingPlace::Payment, wake, left).await?;
+        items::await_change(ctx).await;
+        let valid = current_order(ctx)?;
+        if waited == WaitOutcome::TimedOut {
+            if query_unfinished_charge(ctx, &valid).await {
                 return Ok(());
             }
             if ctx.patched(patches::LOOK_UP_PAYMENTS)
-                && look_up_payments(ctx, valid, requested).await
+                && look_up_payments(ctx, &valid, requested).await
             {
                 continue;
             }
@@ -175,7 +186,7 @@ async fn await_money(ctx: &Context, valid: &Order) -> Progress {
             return Err(OrderStopped);
         }
         if let Some(accepted) = ctx.state(|order| order.payments.accepted.front().cloned()) {
-            record_payment(ctx, valid, accepted).await?;
+            record_payment(ctx, &valid, accepted).await?;
         } else if let Some(reason) = ctx.state(|order| order.payments.awaited()?.declined.clone()) {
             return fail_payment(ctx, FailureCode::PaymentDeclined, reason);
         }

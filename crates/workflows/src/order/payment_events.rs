@@ -25,7 +25,9 @@ use crate::{
     },
     patches, policies,
 };
-use contract::{Cancellation, PaymentConfirmation, UpdateOutcome, settlement_workflow_id};
+use contract::{
+    Cancellation, PaymentConfirmation, RequestOrigin, UpdateOutcome, settlement_workflow_id,
+};
 use domain::{
     AuditEventType, PartialPayments, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus,
     Span, Transaction, WebhookOutcome, WebhookProvider,
@@ -318,6 +320,16 @@ impl OrderWorkflow {
         rules: EventRules,
         now: DateTime<Utc>,
     ) -> EventDecision {
+        let origin = RequestOrigin::of_payment_event(event);
+        self.caused_by(origin, |order| order.decide_event(event, rules, now))
+    }
+
+    fn decide_event(
+        &mut self,
+        event: &PaymentEvent,
+        rules: EventRules,
+        now: DateTime<Utc>,
+    ) -> EventDecision {
         let ledger = rules.ledger;
         // The order's last audit event is being written. This event arrives after the order's end.
         if !self.state.is_running() {
@@ -512,10 +524,12 @@ impl OrderWorkflow {
                 AppliedEvent::Done
             };
         }
-        if let Some((kind, payload)) = entry {
-            self.append_audit_event(kind, payload, now);
-        }
-        self.react_to_ledger(event.provider, now);
+        self.caused_by(RequestOrigin::of_payment_event(event), |order| {
+            if let Some((kind, payload)) = entry {
+                order.append_audit_event(kind, payload, now);
+            }
+            order.react_to_ledger(event.provider, now);
+        });
         if self.is_stopped() {
             AppliedEvent::Stopped
         } else if self.is_paid() {

@@ -19,6 +19,7 @@ use super::{
     continuation::{self, WaitingPlace},
     current_time,
     earlier_runs::EarlierRuns,
+    items,
     payments::PaymentPhase,
     persistence,
     recall::{Shipping, StopReason},
@@ -200,6 +201,7 @@ async fn run_attempts(ctx: &Context, counter: &mut AttemptCounter) -> Progress<O
         request_due_stop(ctx);
         if ctx.state(OrderWorkflow::is_recalled) {
             execute_recall(ctx, given_up)?;
+            items::release_removed(ctx).await;
         }
         if given_up {
             let now = current_time(ctx);
@@ -216,7 +218,7 @@ async fn run_attempts(ctx: &Context, counter: &mut AttemptCounter) -> Progress<O
 }
 
 /// Executes a recall after the carrier confirmed that it does not have the parcel. The order is
-/// stopped, or ships to another address, or waits for another payment.
+/// stopped, or ships to another address, or ships less, or waits for another payment.
 fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
@@ -224,7 +226,9 @@ fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
         order.append_audit_event(AuditEventType::ShipmentStopped, json!({}), now);
         match recall.stop {
             Some(StopReason::Cancel { reason, by }) => {
-                order.transition_to_cancelled(reason, &by, now);
+                order.caused_by(recall.origins.stop, |order| {
+                    order.transition_to_cancelled(reason, &by, now);
+                });
                 return Err(OrderStopped);
             }
             Some(StopReason::Deadline) => {
@@ -243,7 +247,14 @@ fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
             None => {}
         }
         if let Some(address) = recall.address {
-            order.change_address(address, now);
+            order.caused_by(recall.origins.address, |order| {
+                order.change_address(address, now);
+            });
+        }
+        if !recall.items.is_empty() && !given_up {
+            order.caused_by(recall.origins.items, |order| {
+                order.reduce_items(&recall.items, now);
+            });
         }
         // An order that fails is stopped, and the compensation refunds its payment.
         if recall.payment && !given_up {
@@ -579,11 +590,13 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch, counter: &AttemptCou
             estimated_delivery: Some(estimate),
             shipped_at: Some(now),
             delivered_at: None,
+            events: Vec::new(),
         };
         order.state.shipment = Some(shipment.clone());
         // The state machine always allows this transition from `preparing`.
         let _ = order.advance_to(OrderStatus::Shipped, Step::Deliver);
         order.append_audit_event(AuditEventType::OrderShipped, json!(shipment), now);
+        order.record_early_reports(now);
         let ends = order.policy.complete_on == CompleteOn::Dispatched;
         // A capture after dispatch is one more event of the audit log.
         let captures = order.policy.capture == CaptureMode::OnDispatch;

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{OrderStopped, OrderWorkflow, Progress};
 use crate::activity::{LostRows, PendingWrite};
+use contract::RequestOrigin;
 use domain::{AuditEventType, Failure, FailureCode, OrderStatus, Step, VERSIONS_PER_HISTORY_EVENT};
 
 impl OrderWorkflow {
@@ -14,12 +15,26 @@ impl OrderWorkflow {
         payload: serde_json::Value,
         now: DateTime<Utc>,
     ) {
+        let payload = RequestOrigin::added_to(payload, self.origin.as_ref());
         let event = self.state.append_audit_event(kind, payload, now);
         self.events.push(event);
         if self.state.shipment.is_none() {
             self.state.estimated_delivery =
                 (!self.is_stopped()).then(|| now + self.policy.delivery_estimate.duration());
         }
+    }
+
+    /// Makes a change that a request or an event causes. The audit events of the change name its
+    /// sender.
+    pub(super) fn caused_by<T>(
+        &mut self,
+        origin: Option<RequestOrigin>,
+        change: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let outer = std::mem::replace(&mut self.origin, origin);
+        let result = change(self);
+        self.origin = outer;
+        result
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -68,7 +83,11 @@ impl OrderWorkflow {
                 json!({"code": code, "detail": detail}),
                 now,
             );
-            self.state.failure = Some(Failure { code, detail });
+            self.state.failure = Some(Failure {
+                code,
+                detail,
+                shortages: Vec::new(),
+            });
         }
     }
 
