@@ -177,6 +177,27 @@ async fn search_ignores_case_and_finds_every_field() {
     }
 }
 
+/// ORD-19
+#[tokio::test]
+async fn ids_differ_by_case_and_search_ignores_it() {
+    let harness = Harness::start().await;
+    for id in ["Case-1", "case-1"] {
+        let path = format!("/orders/{id}/start");
+        let order = order_with_payment(&format!("pmt-{id}"));
+        let started = harness.post(&path, order).await.expect_status(202);
+        assert_ne!(started["already_started"], true, "{started}");
+        harness.wait_for_end(id).await;
+    }
+    harness
+        .get("/orders/CASE-1")
+        .await
+        .expect_problem(404, "order_not_found");
+    let mut found = list(&harness, "q=CASE-1").await;
+    found.sort();
+    assert_eq!(found, ["Case-1", "case-1"]);
+    harness.assert_invariants().await;
+}
+
 #[tokio::test]
 async fn search_that_matches_too_much_is_refused() {
     let harness = Harness::start().await;
