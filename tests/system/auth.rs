@@ -2,6 +2,7 @@
 
 mod issuer;
 mod quotes;
+pub(crate) mod reservation_limits;
 mod returns;
 
 use std::process::Stdio;

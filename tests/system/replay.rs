@@ -170,6 +170,9 @@ async fn record_missing_histories() {
         )
         .await;
     }
+    let harness = crate::auth::reservation_limits::run_late_payment().await;
+    let client = harness.connect_to_temporal().await;
+    save_history(&client, "reserved-again", "order-paid-late").await;
     let bounded = crate::bounded_history::run_continued_order().await;
     let client = bounded.harness.connect_to_temporal().await;
     save_history(&client, "continued", "order-continued").await;

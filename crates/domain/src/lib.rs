@@ -65,7 +65,7 @@ pub use payment_event::{
     DisputeStage, PaymentEvent, PaymentEventKind, PaymentWarning, WebhookOutcome, WebhookProvider,
 };
 pub use policy::{
-    CaptureMode, CompleteOn, DeliveryPolicy, HoldOnDispute, OnTimeout, OrderPolicy,
+    CaptureMode, CompleteOn, DeliveryPolicy, HoldLimits, HoldOnDispute, OnTimeout, OrderPolicy,
     PartialPayments, PaymentMode, ReviewMode, ReviewPolicy,
 };
 pub use profile::{DeploymentPolicy, Profile, resolve_policy};

@@ -26,6 +26,8 @@ string_enum! {
         DeadlinePassed => "deadline_passed",
         DuplicateOrder => "duplicate_order",
         QuoteUsed => "quote_used",
+        /// The unpaid orders of the customer hold too many units.
+        ReservationLimit => "reservation_limit",
     }
 }
 

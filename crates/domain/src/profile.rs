@@ -1,8 +1,10 @@
 //! Profiles: named policies, which settings of the deployment can change.
 
+use std::num::NonZeroU32;
+
 use crate::{
-    CaptureMode, CompleteOn, Decimal, DeliveryPolicy, HoldOnDispute, OnTimeout, Order, OrderPolicy,
-    PartialPayments, PaymentMode, ReviewLimits, ReviewMode, ReviewPolicy, Span,
+    CaptureMode, CompleteOn, Decimal, DeliveryPolicy, HoldLimits, HoldOnDispute, OnTimeout, Order,
+    OrderPolicy, PartialPayments, PaymentMode, ReviewLimits, ReviewMode, ReviewPolicy, Span,
     status::string_enum,
 };
 use settings::{Environment, Setting, SettingError};
@@ -46,6 +48,7 @@ impl Profile {
             },
             delivery_estimate: Span::from_secs(3 * DAY),
             deadline: None,
+            hold_limits: None,
         };
         let review = |mode, seconds, on_timeout| ReviewPolicy {
             mode,
@@ -236,6 +239,22 @@ pub fn resolve_policy(
         limits,
         limit_of_others,
     })
+}
+
+impl HoldLimits {
+    /// Reads the limits of the deployment, which all profiles have.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a setting with a value that is not allowed.
+    pub fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
+        let units = |setting| environment.parse_or_default::<NonZeroU32>(setting);
+        Ok(Self {
+            per_order: units(&settings::HELD_PER_ORDER)?.get(),
+            per_customer: units(&settings::HELD_PER_CUSTOMER)?.get(),
+            timeout: environment.parse_or_default(&settings::RESERVATION_TIMEOUT)?,
+        })
+    }
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {

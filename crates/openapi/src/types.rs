@@ -22,11 +22,11 @@ use contract::{
 };
 use domain::{
     Address, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency, Customer,
-    Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldOnDispute, ItemQuantity,
-    MessageType, Metadata, Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments,
-    PaymentId, PaymentInfo, PaymentMode, PaymentStatus, PaymentWarning, RefundId, RefundState,
-    ReturnId, ReturnState, ReviewDecision, ReviewMode, ReviewPolicy, ShipmentInfo, Shortage, Sku,
-    Span, Step, TrackingEvent, TrackingKind, TransactionId, WaitReason, WaitingFor,
+    Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldLimits, HoldOnDispute,
+    ItemQuantity, MessageType, Metadata, Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus,
+    PartialPayments, PaymentId, PaymentInfo, PaymentMode, PaymentStatus, PaymentWarning, RefundId,
+    RefundState, ReturnId, ReturnState, ReviewDecision, ReviewMode, ReviewPolicy, ShipmentInfo,
+    Shortage, Sku, Span, Step, TrackingEvent, TrackingKind, TransactionId, WaitReason, WaitingFor,
     WebhookProvider,
 };
 use events::{AuditLog, OrderList, WorkList};
@@ -703,6 +703,18 @@ response_types! {
         delivery_estimate: Span,
         /// The maximum time from the start to dispatch.
         deadline: Option<Span>,
+        /// Absent for an order of the shop.
+        hold_limits [when_set]: Option<HoldLimits>,
+    }
+
+    /// The limits of the stock that an unpaid order of a customer's caller holds.
+    HoldLimits as "HoldLimits" {
+        /// The most units of one order.
+        per_order: u32,
+        /// The most units of all unpaid orders of the customer.
+        per_customer: u32,
+        /// The time after which an order that waits for its payment releases its stock.
+        timeout: Span,
     }
 
     /// The policy of the manual review.

@@ -201,6 +201,12 @@ settings! {
             .default("24h");
         PAYMENT_PROCESSING_TIMEOUT("Longest wait for a slow payment method, such as a bank debit.", Duration, ORDERS)
             .default("14d");
+        HELD_PER_ORDER("Most units of one order of a customer's caller.", Text("a whole number from 1"), ORDERS)
+            .default("100");
+        HELD_PER_CUSTOMER("Most units of all unpaid orders of a customer, for orders of its caller.", Text("a whole number from 1"), ORDERS)
+            .default("200");
+        RESERVATION_TIMEOUT("Time after which an unpaid order of a customer's caller releases its stock.", Duration, ORDERS)
+            .default("30m");
         PAYMENT_PARTIAL("Payment below the total: wait for the rest, or refund it.", Choice(&["collect", "refund"]), ORDERS)
             .default("collect");
         CAPTURE("Time of the capture: with the payment, or after dispatch.", Choice(&["immediate", "on_dispatch"]), ORDERS)

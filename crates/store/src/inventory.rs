@@ -21,29 +21,47 @@ pub enum Reservation {
     Held,
     /// Nothing is reserved, because these SKUs are short.
     Unavailable(Vec<Shortage>),
+    /// Nothing is reserved, because the other unpaid orders of the customer hold this number of units.
+    OverLimit { held: i64 },
 }
 
-/// Writes the order and reserves all line items, or none of them. A SKU without a row gets one with
-/// `default_stock` available units.
+/// The rules of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReservationRules {
+    /// The available units of a SKU without a row.
+    pub default_stock: i64,
+    /// The most units of all unpaid orders of the customer.
+    pub customer_limit: Option<u32>,
+}
+
+/// Writes the order and reserves all line items, or none of them.
+///
+/// # Errors
+///
+/// The database is unavailable, or the row belongs to another order.
 #[tracing::instrument(name = "store.inventory.reserve", skip_all)]
 pub async fn reserve(
     pool: &PgPool,
     write: OrderWrite<'_>,
     lines: &[LineItem],
-    default_stock: i64,
+    rules: ReservationRules,
 ) -> Result<Reservation, Error> {
     let write_order_id = write.state.order_id.to_string();
     let row = sqlx::query!(
-        r#"select outcome as "outcome!", have as "have!", short_lines
-           from write_order_and_reserve($1, $2, $3)"#,
+        r#"select outcome as "outcome!", have as "have!", short_lines, over_limit
+           from write_order_and_reserve($1, $2, $3, $4)"#,
         write.document()?,
         quantities(lines),
-        default_stock,
+        rules.default_stock,
+        rules.customer_limit.map(i64::from),
     )
     .fetch_one(pool)
     .await
     .for_operation("reserve stock")?;
     written(&row.outcome, row.have)?;
+    if let Some(held) = row.over_limit {
+        return Ok(Reservation::OverLimit { held });
+    }
     let Some(short) = row.short_lines else {
         return Ok(Reservation::Held);
     };

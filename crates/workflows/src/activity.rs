@@ -27,7 +27,7 @@ pub use order::{
     ParcelRecord, ParcelState, PendingWrite, ReceiveOrder, ReceiveOrderInput, ReceiveOrderOutcome,
     RecordOrder, RecordPayment, RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult,
     RefundOutcome, RefundPayment, RefundPaymentInput, ReleaseInventory, ReservationOutcome,
-    ReserveInventory, ValidateOrder, ValidateOrderInput, ValidationOutcome,
+    ReserveInventory, ReserveInventoryInput, ValidateOrder, ValidateOrderInput, ValidationOutcome,
 };
 pub use recall::{CheckStoppedAttempt, DiscardShipment, RecallActivities, StoppedAttempt};
 pub use recovery::{

@@ -29,7 +29,7 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
         profile,
     } = body::parse_create_body(app, request).await?;
     let order = order_request.into_order()?;
-    let policy = app.policy_for(&order, profile)?;
+    let policy = app.policy_for(request, &order, profile)?;
     // This route generates a payment id only if the policy charges every order.
     app.check_chargeable(&order, &policy)?;
     let fingerprint =

@@ -24,7 +24,7 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
         profile,
     } = body::parse_start_body(app, request).await?;
     let order = order_request.into_order()?;
-    let policy = app.policy_for(&order, profile)?;
+    let policy = app.policy_for(request, &order, profile)?;
     let fingerprint =
         contract::order_fingerprint(&order, profile.map_or("", |profile| profile.as_str()));
     let rule = match policy.payment {

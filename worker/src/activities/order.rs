@@ -19,7 +19,7 @@ use payment_providers::{
 };
 use store::{
     PgPool,
-    inventory::{self, ChangedReservation, Reservation},
+    inventory::{self, ChangedReservation, Reservation, ReservationRules},
     ledger::{self, Charge, ChargeClaim, Claim, Confirmation, PaymentSource},
     order_write::{OrderWrite, ParcelWrite, restore_order, write_order, write_order_and_prepare},
     quotes, shipments,
@@ -29,7 +29,8 @@ use workflows::activity::{
     ChargePaymentInput, EarlierEffects, EarlierParcel, LookUpPaymentsInput, LookUpPaymentsOutcome,
     ParcelRecord, ParcelState, PendingWrite, ReceiveOrderInput, ReceiveOrderOutcome,
     RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult, RefundOutcome,
-    RefundPaymentInput, ReservationOutcome, ValidateOrderInput, ValidationOutcome,
+    RefundPaymentInput, ReservationOutcome, ReserveInventoryInput, ValidateOrderInput,
+    ValidationOutcome,
 };
 
 pub struct OrderActivities {
@@ -95,8 +96,12 @@ impl OrderActivities {
     pub async fn reserve_inventory(
         self: Arc<Self>,
         context: ActivityContext,
-        write: PendingWrite,
+        reserve: ReserveInventoryInput,
     ) -> Result<ReservationOutcome, ActivityError> {
+        let ReserveInventoryInput {
+            write,
+            customer_limit,
+        } = reserve;
         let order = write.record.order.as_ref();
         if let Some(quote) = order.and_then(|order| order.quote.as_ref()) {
             let claimed = quotes::claim(&self.pool, &quote.id, &write.record.order_id).await;
@@ -111,7 +116,10 @@ impl OrderActivities {
             &self.pool,
             order_write(&context, &write),
             lines,
-            self.default_stock,
+            ReservationRules {
+                default_stock: self.default_stock,
+                customer_limit,
+            },
         )
         .await
         {
@@ -124,6 +132,7 @@ impl OrderActivities {
                 },
                 None => ReservationOutcome::Reserved,
             }),
+            Ok(Reservation::OverLimit { held }) => Ok(ReservationOutcome::CustomerLimit { held }),
             Err(store::Error::OtherOrder) => Ok(ReservationOutcome::Duplicate),
             Err(error) => Err(retryable(&context, &error)),
         }

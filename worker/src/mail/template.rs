@@ -337,6 +337,7 @@ fn cancellation_reason(order: &OrderView) -> Option<String> {
         FailureCode::PaymentUnavailable => "your payment could not be processed",
         FailureCode::DispatchFailed => "the carrier could not take it",
         FailureCode::DeadlinePassed => "it could not be shipped in time",
+        FailureCode::ReservationLimit => "other orders of yours wait for their payment",
         FailureCode::InvalidOrder | FailureCode::DuplicateOrder | FailureCode::QuoteUsed => {
             "it could not be processed"
         }

@@ -180,9 +180,10 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 ),
             ],
         )),
-        AuditEventType::InventoryReleased => {
-            empty("The reserved inventory of a stopped order is released.")
-        }
+        AuditEventType::InventoryReleased => optional(fields(
+            "The reserved inventory of a stopped order is released. With the `reason` `reservation_timeout`, the order goes on waiting for its payment.",
+            [text("reason", "reservation_timeout")],
+        )),
         AuditEventType::ReviewStarted => fields(
             "The order waits for a reviewer, at most `timeout`.",
             [

@@ -131,6 +131,16 @@ pub struct ValidateOrderInput {
     pub is_earlier: bool,
 }
 
+/// The input of `ReserveInventory`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReserveInventoryInput {
+    #[serde(flatten)]
+    pub write: PendingWrite,
+    /// The most units of all unpaid orders of the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_limit: Option<u32>,
+}
+
 /// The output of `ReserveInventory`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -148,6 +158,8 @@ pub enum ReservationOutcome {
     },
     /// Another order has used the quote. Nothing is written.
     QuoteUsed,
+    /// Nothing is reserved, because the other unpaid orders of the customer hold this number of units.
+    CustomerLimit { held: i64 },
 }
 
 /// The input of `ChangeReservation`.
@@ -341,7 +353,7 @@ impl OrderActivities {
 
     /// Reserves the stock of all line items, or of none.
     #[activity(name = "ReserveInventory")]
-    pub fn reserve_inventory(write: PendingWrite) -> ReservationOutcome {
+    pub fn reserve_inventory(reserve: ReserveInventoryInput) -> ReservationOutcome {
         unimplemented!()
     }
 

@@ -157,6 +157,9 @@ impl OrderWorkflow {
         if self.is_stopped() || self.is_dispatched() || self.shipping.is_some() {
             return true;
         }
+        if self.has_released_stock() {
+            return true;
+        }
         let is_charging = self.payments.phase == PaymentPhase::Charging;
         self.is_reserved
             && !is_charging
@@ -230,6 +233,10 @@ impl OrderWorkflow {
         if self.is_stop_requested() {
             let detail = "the order is being cancelled or has passed its deadline";
             return refused(RefusalCode::OrderClosed, detail);
+        }
+        if self.has_released_stock() {
+            let detail = "the order was not paid in time and holds no stock; pay or cancel it";
+            return refused(RefusalCode::ItemsNotChangeable, detail);
         }
         if !self.can_decide_items() {
             let detail = "a payment or another change of the order is in progress; try again later";

@@ -1,5 +1,7 @@
 //! Payment of an order, exactly once: by our own charge, or by money that others report.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
@@ -9,7 +11,7 @@ use super::{
     Compensation, OrderStopped, OrderWorkflow, Progress,
     charge::{charge_payment, fail_payment, query_unfinished_charge},
     continuation::WaitingPlace,
-    current_time, hold, items,
+    current_time, hold, inventory, items,
     payment_record::{add_refund_compensation, record_payment},
     payments::{AwaitedPayment, PaymentPhase},
     persistence,
@@ -142,6 +144,11 @@ fn current_order(ctx: &Context) -> Progress<Order> {
 }
 
 async fn await_money(ctx: &Context) -> Progress {
+    wait_for_money(ctx).await?;
+    inventory::reserve_again(ctx).await
+}
+
+async fn wait_for_money(ctx: &Context) -> Progress {
     let awaited = |order: &OrderWorkflow| order.payments.awaited().map(|awaited| awaited.requested);
     let requested = ctx.state(awaited).unwrap_or_else(|| current_time(ctx));
     loop {
@@ -158,7 +165,13 @@ async fn await_money(ctx: &Context) -> Progress {
         } else {
             has_payment_news_or_is_processing
         };
-        let waited = waiting::wait_at(ctx, WaitingPlace::Payment, wake, left).await?;
+        let reserved_for = ctx.state(|order| reservation_left(order, timeout, left));
+        let length = reserved_for.unwrap_or(left);
+        let waited = waiting::wait_at(ctx, WaitingPlace::Payment, wake, length).await?;
+        if waited == WaitOutcome::TimedOut && reserved_for.is_some() {
+            inventory::release_unpaid(ctx).await;
+            continue;
+        }
         items::await_change(ctx).await;
         let valid = current_order(ctx)?;
         if waited == WaitOutcome::TimedOut {
@@ -200,6 +213,19 @@ async fn await_money(ctx: &Context) -> Progress {
             return Ok(());
         }
     }
+}
+
+/// Returns the time until the order releases its stock, if that is before the end of its wait for a
+/// payment in `left`. A slow payment method extends both times alike.
+fn reservation_left(order: &OrderWorkflow, timeout: Span, left: Duration) -> Option<Duration> {
+    let limits = order.policy.hold_limits.filter(|_| order.is_reserved)?;
+    let extended = timeout
+        .duration()
+        .saturating_sub(order.policy.payment_timeout.duration());
+    let held_for = limits.timeout.duration() + extended;
+    let released_before = timeout.duration().checked_sub(held_for)?;
+    let reserved_for = left.saturating_sub(released_before);
+    (reserved_for < left).then_some(reserved_for)
 }
 
 fn is_processing(order: &OrderWorkflow) -> bool {
