@@ -1,6 +1,7 @@
 //! Authentication, scopes and visibility of orders on every route, over HTTP.
 
 mod issuer;
+mod public_texts;
 mod quotes;
 pub(crate) mod reservation_limits;
 mod returns;

@@ -234,7 +234,7 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
     harness
         .post(
             "/orders/mail-2/cancel",
-            json!({"reason": "I found <it> elsewhere"}),
+            json!({"reason": "chargeback ring 7", "public_reason": "I found <it> elsewhere"}),
         )
         .await
         .expect_status(200);
@@ -252,6 +252,7 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
         "{text}"
     );
     assert!(html.contains("I found &#60;it&#62; elsewhere"), "{html}");
+    assert!(!mails[1].to_string().contains("chargeback"), "{mails:?}");
     harness.assert_invariants().await;
 }
 

@@ -38,7 +38,7 @@ pub use address_hash::address_hash;
 pub use amounts::{Amounts, MovedMoney, without_zeros};
 pub use attention::AttentionEntry;
 pub use audit_event_view::AuditEventView;
-pub use customer_view::audit_event_for_customer;
+pub use customer_view::{audit_event_for_customer, is_public_field};
 pub use document::{Document, DocumentError, FieldError, Fields, InvalidFields, Rules};
 pub use endpoint_request::{EndpointChangeRequest, EndpointRequest, SubscribedType};
 pub use endpoint_url::{AllowedAddresses, EndpointUrl, EndpointUrlError};

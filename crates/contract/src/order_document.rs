@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{Document, DocumentError, FieldError, InvalidFields, OrderRequest, Rules};
 use domain::{
-    Address, Adjustment, Charges, Customer, Decimal, LineItem, Metadata, Money, Notes, Order, Sku,
+    Address, Adjustment, Charges, Customer, Decimal, LineItem, Metadata, Money, Notes, Order,
+    OrderState, Sku,
 };
 
 /// One line item, as in responses.
@@ -123,6 +124,9 @@ pub struct OrderDetails {
     pub billing_address: Option<Address>,
     #[serde(flatten)]
     pub notes: Notes,
+    /// The reason of the cancellation for the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
 }
 
 impl OrderDetails {
@@ -143,6 +147,16 @@ impl OrderDetails {
             charges: ChargesView::from(&order.charges),
             billing_address: order.billing_address.clone(),
             notes: order.notes.clone(),
+            public_reason: None,
+        };
+        (details != Self::default()).then_some(details)
+    }
+
+    /// Returns the details of an order and of its cancellation, or `None` if it has none.
+    pub fn of_state(state: &OrderState) -> Option<Self> {
+        let details = Self {
+            public_reason: state.public_reason.clone(),
+            ..state.order.as_ref().and_then(Self::of).unwrap_or_default()
         };
         (details != Self::default()).then_some(details)
     }

@@ -171,8 +171,7 @@ impl OrderView {
                 .map(|address| address.addressed_to(&customer)),
             currency: order.map(|order| order.currency),
             total_amount: order.map(|order| order.total.decimal()),
-            details: order
-                .and_then(OrderDetails::of)
+            details: OrderDetails::of_state(record)
                 .unwrap_or_default()
                 .addressed_to(&customer),
             customer,

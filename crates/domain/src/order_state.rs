@@ -110,7 +110,22 @@ impl WaitingFor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     pub reason: Option<String>,
+    /// The reason for the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
     pub since: DateTime<Utc>,
+}
+
+impl Hold {
+    /// Returns the hold as a customer reads it.
+    #[must_use]
+    pub fn for_customer(self) -> Self {
+        Self {
+            reason: self.public_reason,
+            public_reason: None,
+            since: self.since,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,17 +138,32 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Returns the failure without the figures of the stock, which are not for customers.
+    /// Returns the failure as a customer reads it, without the detail and the figures of the stock.
     #[must_use]
-    pub fn without_stock(self) -> Self {
-        if self.code != FailureCode::OutOfStock {
-            return self;
-        }
+    pub fn for_customer(self) -> Self {
         let shortages = self.shortages.into_iter().map(Shortage::without_figures);
         Self {
             code: self.code,
-            detail: "not available in this quantity".to_owned(),
+            detail: self.code.public_detail().to_owned(),
             shortages: shortages.collect(),
+        }
+    }
+}
+
+impl FailureCode {
+    /// Returns the reason as a customer reads it.
+    pub fn public_detail(self) -> &'static str {
+        match self {
+            Self::OutOfStock => "not available in this quantity",
+            Self::PaymentDeclined => "your payment was declined",
+            Self::PaymentIdInUse => "the payment belongs to another order",
+            Self::PaymentUnavailable => "your payment could not be processed",
+            Self::DispatchFailed => "the carrier could not take it",
+            Self::DeadlinePassed => "it could not be shipped in time",
+            Self::ReservationLimit => "other orders of yours wait for their payment",
+            Self::InvalidOrder | Self::DuplicateOrder | Self::QuoteUsed => {
+                "it could not be processed"
+            }
         }
     }
 }
@@ -195,6 +225,9 @@ pub struct OrderState {
     pub shipment: Option<ShipmentInfo>,
     pub estimated_delivery: Option<DateTime<Utc>>,
     pub cancellation_reason: Option<String>,
+    /// The reason of the cancellation for the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
     pub failure: Option<Failure>,
     pub retries: BTreeMap<Step, u32>,
     created_at: DateTime<Utc>,
@@ -217,6 +250,7 @@ impl OrderState {
             shipment: None,
             estimated_delivery: None,
             cancellation_reason: None,
+            public_reason: None,
             failure: None,
             retries: BTreeMap::new(),
             created_at: now,

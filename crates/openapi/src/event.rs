@@ -10,7 +10,7 @@ use crate::{
     sample::CREATED_AT,
     types::{DescribeSchema, SchemaRegistry, reference},
 };
-use contract::AuditEventView;
+use contract::{AuditEventView, is_public_field};
 use domain::{AuditEvent, AuditEventType};
 
 impl DescribeSchema for AuditEventView {
@@ -57,9 +57,13 @@ fn event_schema(kind: AuditEventType, types: &mut SchemaRegistry) -> Value {
     }
     let Payload {
         written,
-        schema,
+        mut schema,
         example,
     } = payload::describe(kind, types);
+    // Customers do not get the other fields.
+    if let Some(required) = schema["required"].as_array_mut() {
+        required.retain(|name| is_public_field(kind, name.as_str().unwrap_or_default()));
+    }
     let mut seq = types.schema_of::<u32>();
     seq["description"] =
         json!("The number of the event in its order: 1, 2, 3 and so on without a gap.");

@@ -444,6 +444,8 @@ response_types! {
         charges [flattened]: ChargesView,
         billing_address [when_set]: Option<Address>,
         notes [flattened]: Notes,
+        /// The reason of the cancellation for the customer.
+        public_reason [when_set]: Option<String>,
     }
 
     /// The shop's notes about an order.
@@ -487,7 +489,12 @@ response_types! {
     }
 
     /// An operator's hold.
-    Hold as "Hold" { reason: Option<String>, since: DateTime<Utc> }
+    Hold as "Hold" {
+        reason: Option<String>,
+        /// The reason for the customer.
+        public_reason [when_set]: Option<String>,
+        since: DateTime<Utc>,
+    }
 
     /// The parcel of an order.
     ShipmentInfo as "ShipmentInfo" {

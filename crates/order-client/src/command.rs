@@ -21,3 +21,25 @@ pub enum OrderCommand {
     Update(NotesChange),
     UpdateItems(ItemsChange),
 }
+
+impl OrderCommand {
+    /// Makes the reason of a customer's own request visible to the customer.
+    pub fn publish_reason(&mut self) {
+        let (text, public) = match self {
+            Self::Approve(body) => (&body.note, &mut body.public_reason),
+            Self::Reject(body) => (&body.reason, &mut body.public_reason),
+            Self::Cancel(body) => (&body.reason, &mut body.public_reason),
+            Self::CancelPayment(body) => (&body.reason, &mut body.public_reason),
+            Self::Hold(body) => (&body.reason, &mut body.public_reason),
+            Self::Release(body) => (&body.reason, &mut body.public_reason),
+            Self::UpdateAddress(_)
+            | Self::ConfirmPayment(_)
+            | Self::ConfirmDelivery(_)
+            | Self::Update(_)
+            | Self::UpdateItems(_) => return,
+        };
+        if public.is_none() {
+            public.clone_from(text);
+        }
+    }
+}

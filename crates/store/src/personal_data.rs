@@ -272,7 +272,7 @@ fn erase_details(mut details: Value) -> Value {
         return details;
     };
     fields.remove("metadata");
-    for name in ["note", "gift_message"] {
+    for name in ["note", "gift_message", "public_reason"] {
         if let Some(text) = fields.get_mut(name) {
             *text = json!(MARK);
         }
@@ -291,7 +291,7 @@ const ADDRESSES: [&str; 5] = [
     "old",
     "new",
 ];
-const TEXTS: [&str; 4] = ["signed_by", "note", "email", "phone"];
+const TEXTS: [&str; 5] = ["signed_by", "note", "email", "phone", "public_reason"];
 
 /// The audit events whose reason a person has written.
 const WITH_REASON: [AuditEventType; 10] = [

@@ -46,10 +46,6 @@ async fn json_response(
 ) -> Result<ApiResponse, Problem> {
     let (mut orders, now) = (Vec::new(), Utc::now());
     let next = visit_page(app, request, filter, |order| {
-        let order = match request.customer() {
-            Some(_) => order.for_customer(),
-            None => order,
-        };
         orders.push(order.as_of(now));
         Ok(ControlFlow::Continue(()))
     })
@@ -75,6 +71,14 @@ async fn table_response(
     .await?;
     let response = ApiResponse::csv("orders.csv", table.finish()?);
     Ok(with_next_page(response, request, next))
+}
+
+/// Returns the order for the caller of the request.
+fn view_for(request: &ApiRequest, order: OrderView) -> OrderView {
+    match request.customer() {
+        Some(_) => order.for_customer(),
+        None => order,
+    }
 }
 
 /// Passes the orders of the page on to `visit`. Returns the cursor of the next page, if there is
@@ -112,7 +116,7 @@ async fn visit_page(
             time,
             id: order.order_id.clone(),
         });
-        match visit(order) {
+        match visit(view_for(request, order)) {
             Ok(flow) => {
                 is_full = flow.is_break();
                 ControlFlow::Continue(())

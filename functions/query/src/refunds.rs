@@ -1,7 +1,7 @@
 //! The refunds of one order, from the database.
 
 use crate::{app::App, order_source};
-use contract::RefundList;
+use contract::{RefundList, RefundView};
 use domain::RefundId;
 use orderflow_http::{ApiRequest, ApiResponse, Problem, ProblemCode, QueryParameters};
 use store::refunds;
@@ -13,7 +13,10 @@ pub(crate) async fn list_refunds(app: &App, request: &ApiRequest) -> Result<ApiR
     if refunds.is_empty() {
         order_source::require_order(app, &order_id).await?;
     }
-    ApiResponse::ok(&RefundList { refunds })
+    let refunds = refunds.into_iter().map(|refund| view_for(request, refund));
+    ApiResponse::ok(&RefundList {
+        refunds: refunds.collect(),
+    })
 }
 
 pub(crate) async fn get_refund(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
@@ -25,11 +28,19 @@ pub(crate) async fn get_refund(app: &App, request: &ApiRequest) -> Result<ApiRes
         Err(_) => None,
     };
     if let Some(refund) = found {
-        return ApiResponse::ok(&refund);
+        return ApiResponse::ok(&view_for(request, refund));
     }
     order_source::require_order(app, &order_id).await?;
     Err(Problem::new(
         ProblemCode::RefundNotFound,
         format!("The order '{order_id}' has no refund with this id."),
     ))
+}
+
+/// Returns the refund for the caller of the request.
+fn view_for(request: &ApiRequest, refund: RefundView) -> RefundView {
+    match request.customer() {
+        Some(_) => refund.for_customer(),
+        None => refund,
+    }
 }

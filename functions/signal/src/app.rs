@@ -62,7 +62,10 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
         .await?;
     QueryParameters::new(request).finish()?;
     let order_id = request.order_id()?;
-    let (name, command) = parse_command(operation, request)?;
+    let (name, mut command) = parse_command(operation, request)?;
+    if request.customer().is_some() {
+        command.publish_reason();
+    }
     // Only a key gives an update id; a payment's transaction id does not. With it, a refusal (too
     // early, wrong amount) would be repeated for every retry. The workflow itself recognizes a
     // transaction that it has already accepted.

@@ -4,6 +4,10 @@ import { call, credentials, freshKey, keepCredentials, orderPath } from './api.j
 import { ask, part, say } from './parts.js';
 
 const text = (name, label, hint) => ({ name, label, hint });
+const reasons = (hint) => [
+  text('reason', 'Reason', hint),
+  text('public_reason', 'Reason for the customer', 'The customer reads this one only.'),
+];
 
 // For each action: its button, the last segment of its path, its fields, and whether it is likely the next one.
 export const ACTIONS = [
@@ -16,7 +20,7 @@ export const ACTIONS = [
   {
     label: 'Reject',
     signal: 'reject',
-    fields: () => [text('reviewer', 'Reviewer'), text('reason', 'Reason')],
+    fields: () => [text('reviewer', 'Reviewer'), ...reasons()],
     likely: () => false,
   },
   {
@@ -30,7 +34,7 @@ export const ACTIONS = [
     ],
     likely: (order) => order.step === 'pay' && order.status === 'pending',
   },
-  { label: 'Cancel payment', signal: 'cancel-payment', fields: () => [text('reason', 'Reason')], likely: () => false },
+  { label: 'Cancel payment', signal: 'cancel-payment', fields: () => reasons(), likely: () => false },
   {
     label: 'Update address',
     signal: 'update-address',
@@ -62,11 +66,11 @@ export const ACTIONS = [
   {
     label: 'Hold',
     signal: 'hold',
-    fields: () => [text('reason', 'Reason', 'The order does not go on to its payment or its dispatch.')],
+    fields: () => reasons('The order does not go on to its payment or its dispatch.'),
     likely: () => false,
   },
-  { label: 'Release', signal: 'release', fields: () => [text('reason', 'Reason')], likely: (order) => Boolean(order.hold) },
-  { label: 'Cancel order', signal: 'cancel', fields: () => [text('reason', 'Reason')], likely: () => false },
+  { label: 'Release', signal: 'release', fields: () => reasons(), likely: (order) => Boolean(order.hold) },
+  { label: 'Cancel order', signal: 'cancel', fields: () => reasons(), likely: () => false },
 ];
 
 export function actionButtons(order, changed) {

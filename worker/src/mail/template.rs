@@ -325,24 +325,17 @@ fn one_line(text: &str) -> String {
 /// Words a failure for the customer. The detail of a failure is for operators.
 fn cancellation_reason(order: &OrderView) -> Option<String> {
     let Some(failure) = &order.failure else {
-        return order.cancellation_reason.as_deref().map(one_line);
+        // The other reason is for the shop only.
+        return order.details.public_reason.as_deref().map(one_line);
     };
-    let reason = match failure.code {
-        FailureCode::OutOfStock if !failure.shortages.is_empty() => {
-            return Some(short_products(order, &failure.shortages));
-        }
-        FailureCode::OutOfStock => "not everything that you ordered is in stock",
-        FailureCode::PaymentDeclined => "your payment was declined",
-        FailureCode::PaymentIdInUse => "the payment belongs to another order",
-        FailureCode::PaymentUnavailable => "your payment could not be processed",
-        FailureCode::DispatchFailed => "the carrier could not take it",
-        FailureCode::DeadlinePassed => "it could not be shipped in time",
-        FailureCode::ReservationLimit => "other orders of yours wait for their payment",
-        FailureCode::InvalidOrder | FailureCode::DuplicateOrder | FailureCode::QuoteUsed => {
-            "it could not be processed"
-        }
-    };
-    Some(reason.to_owned())
+    if failure.code != FailureCode::OutOfStock {
+        return Some(failure.code.public_detail().to_owned());
+    }
+    Some(if failure.shortages.is_empty() {
+        "not everything that you ordered is in stock".to_owned()
+    } else {
+        short_products(order, &failure.shortages)
+    })
 }
 
 /// Names the products that are short. The numbers of the stock are not for customers.

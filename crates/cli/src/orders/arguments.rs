@@ -227,6 +227,9 @@ pub(crate) struct Reject {
     /// Reason for the rejection, which becomes the cancellation reason.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// Reason for the customer, who does not read the other one.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -236,6 +239,9 @@ pub(crate) struct HoldChange {
     /// Reason for the audit log.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// Reason for the customer, who does not read the other one.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -272,6 +278,9 @@ pub(crate) struct Cancel {
     /// Reason for the cancellation.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// Reason for the customer, who does not read the other one.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

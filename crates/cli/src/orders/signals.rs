@@ -23,35 +23,33 @@ pub(crate) async fn reject(arguments: Reject) -> Result<()> {
     let body = body_of([
         ("reviewer", arguments.reviewer),
         ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
     ]);
     send_signal(&arguments.order, "reject", body).await
 }
 
 pub(crate) async fn cancel(arguments: Cancel) -> Result<()> {
-    send_signal(
-        &arguments.order,
-        "cancel",
-        body_of([("reason", arguments.reason)]),
-    )
-    .await
+    let body = body_of([
+        ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
+    ]);
+    send_signal(&arguments.order, "cancel", body).await
 }
 
 pub(crate) async fn hold(arguments: HoldChange) -> Result<()> {
-    send_signal(
-        &arguments.order,
-        "hold",
-        body_of([("reason", arguments.reason)]),
-    )
-    .await
+    let body = body_of([
+        ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
+    ]);
+    send_signal(&arguments.order, "hold", body).await
 }
 
 pub(crate) async fn release(arguments: HoldChange) -> Result<()> {
-    send_signal(
-        &arguments.order,
-        "release",
-        body_of([("reason", arguments.reason)]),
-    )
-    .await
+    let body = body_of([
+        ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
+    ]);
+    send_signal(&arguments.order, "release", body).await
 }
 
 pub(crate) async fn update(arguments: Update) -> Result<()> {

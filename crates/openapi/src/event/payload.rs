@@ -51,6 +51,13 @@ fn optional(mut payload: Payload) -> Payload {
     payload
 }
 
+/// Returns a payload that can have a reason for the customer, who gets it as `reason`.
+fn with_public_reason(mut payload: Payload) -> Payload {
+    payload.schema["properties"]["public_reason"] =
+        json!({"type": "string", "description": "The reason for the customer."});
+    payload
+}
+
 fn empty(written: &'static str) -> Payload {
     fields(written, [])
 }
@@ -191,14 +198,14 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 Field("timeout", types.schema_of::<Span>(), json!("1d")),
             ],
         ),
-        AuditEventType::ReviewApproved => fields(
+        AuditEventType::ReviewApproved => with_public_reason(fields(
             "A reviewer approved the order.",
             [optional_text("note", json!("stock is reserved"))],
-        ),
-        AuditEventType::ReviewRejected => fields(
+        )),
+        AuditEventType::ReviewRejected => with_public_reason(fields(
             "A reviewer rejected the order, which is cancelled.",
             [optional_text("reason", json!("looks like fraud"))],
-        ),
+        )),
         AuditEventType::ReviewTimedOut => fields(
             "The review ended without a decision. If `proceeds` is true, the order continues; otherwise it is cancelled.",
             [Field("proceeds", json!({"type": "boolean"}), json!(true))],
@@ -252,10 +259,10 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
             "No payment arrived within `timeout`. The order is cancelled.",
             [Field("timeout", types.schema_of::<Span>(), json!("1d"))],
         ),
-        AuditEventType::PaymentCancelRequested => fields(
+        AuditEventType::PaymentCancelRequested => with_public_reason(fields(
             "A request to cancel the payment arrived during dispatch. The carrier's response decides.",
             [optional_text("reason", json!("wrong card"))],
-        ),
+        )),
         AuditEventType::PaymentCancelled => payment(
             "The payment is refunded, and the order waits for another payment.",
             types,
@@ -489,22 +496,22 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 [Field("refund_id", refund, json!("RF-4QKJ2N7C5XW3MZT6D8RA"))],
             )
         }
-        AuditEventType::OrderHeld => fields(
+        AuditEventType::OrderHeld => with_public_reason(fields(
             "An operator holds the order, or changed the reason of the hold.",
             [Field(
                 "reason",
                 types.schema_of::<Option<String>>(),
                 json!("the customer asked to wait"),
             )],
-        ),
-        AuditEventType::OrderReleased => fields(
+        )),
+        AuditEventType::OrderReleased => with_public_reason(fields(
             "An operator ended the hold.",
             [Field(
                 "reason",
                 types.schema_of::<Option<String>>(),
                 json!("the customer called"),
             )],
-        ),
+        )),
         AuditEventType::PaymentReleased => empty("The order is no longer held and goes on."),
         AuditEventType::CheckoutCompletedUnpaid => with_optional(
             payment_event(
@@ -608,11 +615,11 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 ),
             ],
         ),
-        AuditEventType::CancelRequested => fields(
+        AuditEventType::CancelRequested => with_public_reason(fields(
             "A cancel request arrived during dispatch. The carrier's response decides.",
             [optional_text("reason", json!("changed my mind"))],
-        ),
-        AuditEventType::OrderCancelled => fields(
+        )),
+        AuditEventType::OrderCancelled => with_public_reason(fields(
             "The order is cancelled, which is final. `by` is the cause.",
             [
                 optional_text("reason", json!("changed my mind")),
@@ -622,7 +629,7 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                     json!("request"),
                 ),
             ],
-        ),
+        )),
         AuditEventType::OrderFailed => fields(
             "The order has failed, which is final.",
             [

@@ -22,6 +22,7 @@ use super::{
     payments::{AcceptedPayment, PaymentPhase},
     recall::StopReason,
     request_name,
+    transitions::Reasons,
 };
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, HoldRequest, PaymentCancellation,
@@ -78,13 +79,27 @@ pub(super) fn with_claim(
     payload
 }
 
+fn reasons_of(internal: Option<&str>, public: Option<&str>) -> Reasons {
+    Reasons {
+        internal: internal.map(str::to_owned),
+        public: public.map(str::to_owned),
+    }
+}
+
 fn approved(approval: &Approval) -> serde_json::Value {
-    let payload = json!({"note": approval.note});
+    let mut payload = json!({"note": approval.note});
+    if let Some(public) = &approval.public_reason {
+        payload["public_reason"] = json!(public);
+    }
     with_claim(payload, "reviewer", approval.reviewer.as_deref())
 }
 
 fn rejected(rejection: &Rejection) -> serde_json::Value {
-    let payload = json!({"reason": rejection.reason});
+    let payload = reasons_of(
+        rejection.reason.as_deref(),
+        rejection.public_reason.as_deref(),
+    )
+    .add_to(json!({}));
     with_claim(payload, "reviewer", rejection.reviewer.as_deref())
 }
 
@@ -128,7 +143,11 @@ impl OrderWorkflow {
         if self.shipping.is_none() && self.find_hold().is_some() && !self.is_stopped() {
             self.append_audit_event(AuditEventType::ReviewRejected, rejected(&rejection), now);
             self.state.review = Some(ReviewDecision::Rejected);
-            self.transition_to_cancelled(rejection.reason, "review", now);
+            let reasons = reasons_of(
+                rejection.reason.as_deref(),
+                rejection.public_reason.as_deref(),
+            );
+            self.transition_to_cancelled(reasons, "review", now);
             return self.success("Order rejected.", false);
         }
         match &self.review {
@@ -136,7 +155,11 @@ impl OrderWorkflow {
                 self.append_audit_event(AuditEventType::ReviewRejected, rejected(&rejection), now);
                 self.review = Review::Rejected;
                 self.state.review = Some(ReviewDecision::Rejected);
-                self.transition_to_cancelled(rejection.reason, "review", now);
+                let reasons = reasons_of(
+                    rejection.reason.as_deref(),
+                    rejection.public_reason.as_deref(),
+                );
+                self.transition_to_cancelled(reasons, "review", now);
                 self.success("Order rejected.", false)
             }
             Review::Rejected => self.success("Order rejected.", true),
@@ -180,8 +203,12 @@ impl OrderWorkflow {
             | OrderStatus::Preparing
             | OrderStatus::Shipped
             | OrderStatus::Delivered => {
+                let reasons = reasons_of(
+                    cancellation.reason.as_deref(),
+                    cancellation.public_reason.as_deref(),
+                );
                 let Some(shipping) = &mut self.shipping else {
-                    self.transition_to_cancelled(cancellation.reason, "request", now);
+                    self.transition_to_cancelled(reasons, "request", now);
                     return Decision::Immediate(self.success("Order cancelled.", false));
                 };
                 let recall = shipping.recall.get_or_insert_default();
@@ -189,15 +216,13 @@ impl OrderWorkflow {
                 if recall.stop.is_none() {
                     recall.stop = Some(StopReason::Cancel {
                         reason: cancellation.reason.clone(),
+                        public_reason: cancellation.public_reason.clone(),
                         by: "request".to_owned(),
                     });
                     recall.origins.stop = self.origin.clone();
                 }
-                self.append_audit_event(
-                    AuditEventType::CancelRequested,
-                    json!({"reason": cancellation.reason}),
-                    now,
-                );
+                let payload = reasons.add_to(json!({}));
+                self.append_audit_event(AuditEventType::CancelRequested, payload, now);
                 Decision::AfterRecall {
                     recall_number: self.recalls_decided,
                     already,
@@ -311,7 +336,11 @@ impl OrderWorkflow {
                         let recall = shipping.recall.get_or_insert_default();
                         if recall.stop.is_none() {
                             let already = std::mem::replace(&mut recall.payment, true);
-                            let payload = json!({"reason": cancellation.reason});
+                            let payload = reasons_of(
+                                cancellation.reason.as_deref(),
+                                cancellation.public_reason.as_deref(),
+                            )
+                            .add_to(json!({}));
                             self.append_audit_event(
                                 AuditEventType::PaymentCancelRequested,
                                 payload,
@@ -362,13 +391,17 @@ impl OrderWorkflow {
             ));
         }
         let present = self.state.hold.as_ref();
-        let already = present.is_some_and(|hold| hold.reason == request.reason);
+        let already = present.is_some_and(|hold| {
+            hold.reason == request.reason && hold.public_reason == request.public_reason
+        });
         let since = present.map_or(now, |hold| hold.since);
         if !already {
-            let payload = json!({"reason": request.reason});
+            let payload = reasons_of(request.reason.as_deref(), request.public_reason.as_deref())
+                .add_to(json!({}));
             self.append_audit_event(AuditEventType::OrderHeld, payload, now);
             self.state.hold = Some(Hold {
                 reason: request.reason,
+                public_reason: request.public_reason,
                 since,
             });
         }
@@ -388,7 +421,8 @@ impl OrderWorkflow {
     pub(super) fn decide_release(&mut self, request: Release, now: DateTime<Utc>) -> UpdateOutcome {
         let was_held = self.state.hold.take().is_some();
         if was_held {
-            let payload = json!({"reason": request.reason});
+            let payload = reasons_of(request.reason.as_deref(), request.public_reason.as_deref())
+                .add_to(json!({}));
             self.append_audit_event(AuditEventType::OrderReleased, payload, now);
         }
         self.success("Order released.", !was_held)

@@ -16,6 +16,7 @@ use super::{
     payments::{AwaitedPayment, PaymentPhase},
     persistence,
     refund::{refund_excess, refund_payments},
+    transitions::Reasons,
     waiting,
 };
 use crate::{
@@ -191,7 +192,10 @@ async fn wait_for_money(ctx: &Context) -> Progress {
                     now,
                 );
                 order.transition_to_cancelled(
-                    Some(format!("no payment within {timeout}")),
+                    Reasons::of_order(
+                        format!("no payment within {timeout}"),
+                        "no payment arrived in time",
+                    ),
                     "payment_timeout",
                     now,
                 );

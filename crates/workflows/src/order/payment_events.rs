@@ -309,6 +309,7 @@ pub(super) fn cancellation_for_lost_payment(provider: Option<WebhookProvider>) -
         reason: Some(format!(
             "{provider} reported that the payment was refunded or declined"
         )),
+        public_reason: Some("the payment was refunded or declined".to_owned()),
     }
 }
 

@@ -35,8 +35,25 @@ pub(super) struct RecallOrigins {
 /// The reason to end an order while it ships.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum StopReason {
-    Cancel { reason: Option<String>, by: String },
+    Cancel {
+        reason: Option<String>,
+        /// The reason for the customer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        public_reason: Option<String>,
+        by: String,
+    },
     Deadline,
+}
+
+impl StopReason {
+    /// Returns the stop by Temporal's own cancel request.
+    pub(super) fn by_temporal(reason: Option<String>) -> Self {
+        Self::Cancel {
+            reason,
+            public_reason: None,
+            by: "temporal".to_owned(),
+        }
+    }
 }
 
 /// The shipping phase. Requests that conflict with dispatch wait for the carrier's response.

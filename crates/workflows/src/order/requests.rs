@@ -18,6 +18,7 @@ use super::{
         CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, HOLD_ORDER, UPDATE_ADDRESS, UPDATE_ITEMS,
         UPDATE_ORDER,
     },
+    transitions::Reasons,
     waiting,
 };
 use crate::{Message, patches, policies, request_quota::ReceivedUpdate};
@@ -154,7 +155,11 @@ async fn cancel_held_payment(
 ) -> UpdateOutcome {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
-        let payload = json!({"reason": cancellation.reason});
+        let payload = Reasons {
+            internal: cancellation.reason,
+            public: cancellation.public_reason,
+        }
+        .add_to(json!({}));
         order.caused_by(Some(origin), |order| {
             order.append_audit_event(AuditEventType::PaymentCancelRequested, payload, now);
         });

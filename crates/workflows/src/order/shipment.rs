@@ -23,6 +23,7 @@ use super::{
     payments::PaymentPhase,
     persistence,
     recall::{Shipping, StopReason},
+    transitions::Reasons,
     waiting,
 };
 use crate::{
@@ -225,9 +226,17 @@ fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
         let recall = order.resolve_recall().unwrap_or_default();
         order.append_audit_event(AuditEventType::ShipmentStopped, json!({}), now);
         match recall.stop {
-            Some(StopReason::Cancel { reason, by }) => {
+            Some(StopReason::Cancel {
+                reason,
+                public_reason,
+                by,
+            }) => {
+                let reasons = Reasons {
+                    internal: reason,
+                    public: public_reason,
+                };
                 order.caused_by(recall.origins.stop, |order| {
-                    order.transition_to_cancelled(reason, &by, now);
+                    order.transition_to_cancelled(reasons, &by, now);
                 });
                 return Err(OrderStopped);
             }
@@ -414,8 +423,7 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
                 _ = changed => {}
                 reason = cancelled => {
                     cancel_seen = true;
-                    let by = "temporal".to_owned();
-                    request_stop(ctx, StopReason::Cancel { reason, by });
+                    request_stop(ctx, StopReason::by_temporal(reason));
                 }
                 _ = deadline => request_stop(ctx, StopReason::Deadline),
             }
@@ -526,10 +534,7 @@ fn request_stop(ctx: &Context, stop: StopReason) {
 fn request_due_stop(ctx: &Context) {
     let token = ctx.cancellation_token();
     let stop = if token.is_cancelled() {
-        StopReason::Cancel {
-            reason: token.reason(),
-            by: "temporal".to_owned(),
-        }
+        StopReason::by_temporal(token.reason())
     } else if waiting::deadline_left(ctx).is_some_and(|left| left.is_zero()) {
         StopReason::Deadline
     } else {
