@@ -12,6 +12,8 @@ create table returns (
     refund_id text,
     -- The reason of the shop's decision, or of the cancellation.
     note text,
+    -- The reason for the customer, who does not read the other one.
+    public_reason text,
     -- The name of the caller.
     requested_by text not null,
     -- Hashes of the request and of the receipt, which tell a repeated request from another one.

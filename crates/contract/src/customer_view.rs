@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::{AuditEventView, OrderView, RefundView};
+use crate::{AuditEventView, OrderView, RefundView, ReturnView};
 use domain::{AuditEvent, AuditEventType, Failure, FailureCode, Hold};
 
 /// The reason of a cancellation that has none for the customer.
@@ -44,6 +44,8 @@ const PUBLIC_FIELDS: &[&str] = &[
     "refunded",
     "refunded_amount",
     "request",
+    "restock",
+    "return_id",
     "shipment_id",
     "shipped_at",
     "shortages",
@@ -68,11 +70,13 @@ impl OrderView {
         let public_reason = details.public_reason.take();
         let reason = || public_reason.unwrap_or_else(|| CANCELLED.to_owned());
         let refunds = self.refunds.into_iter().map(RefundView::for_customer);
+        let returns = self.returns.into_iter().map(ReturnView::for_customer);
         Self {
             cancellation_reason: self.cancellation_reason.map(|_| reason()),
             failure: self.failure.map(Failure::for_customer),
             hold: self.hold.map(Hold::for_customer),
             refunds: refunds.collect(),
+            returns: returns.collect(),
             retries: BTreeMap::new(),
             details,
             ..self

@@ -157,7 +157,7 @@ fn public_reason_schema() -> Value {
 }
 
 /// Returns the fields of a request with a reason, and with another one for the customer.
-fn reason_fields() -> schema::Properties {
+pub(crate) fn reason_fields() -> schema::Properties {
     [
         ("reason", schema::text(MAX_REASON_LENGTH)),
         ("public_reason", public_reason_schema()),

@@ -11,6 +11,7 @@ use crate::{
         MAX_REASON_LENGTH, QUANTITY_NAMES, SKU_NAMES, Units, item_schema, require_different_skus,
         take_items,
     },
+    request::reason_fields,
     schema,
 };
 use domain::{
@@ -76,6 +77,9 @@ impl Request for ReturnRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReturnNote {
     pub reason: Option<String>,
+    /// The reason for the customer, who does not read the other text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
 }
 
 impl Request for ReturnNote {
@@ -84,11 +88,12 @@ impl Request for ReturnNote {
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
             reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
+            public_reason: fields.take_text(&["public_reason"], MAX_REASON_LENGTH),
         })
     }
 
     fn object_schema() -> Value {
-        schema::object([("reason", schema::text(MAX_REASON_LENGTH))].into())
+        schema::object(reason_fields())
     }
 }
 
@@ -158,14 +163,29 @@ pub struct ReturnView {
     pub items: Vec<ReturnLine>,
     /// Whether the received units are available again.
     pub restock: bool,
-    /// The reason of the shop's decision, or of the cancellation.
+    /// The reason of the shop's decision, or of the cancellation. Customers read `public_reason` here.
     pub note: Option<String>,
+    /// The reason for the customer. Customers do not read this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
     /// The refund of the received units; `None` before their receipt, and without money to refund.
     pub refund_id: Option<RefundId>,
     /// The name of the caller.
     pub requested_by: String,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+impl ReturnView {
+    /// Returns the return as a customer reads it.
+    #[must_use]
+    pub fn for_customer(self) -> Self {
+        Self {
+            note: self.public_reason,
+            public_reason: None,
+            ..self
+        }
+    }
 }
 
 /// The body of `GET /orders/{id}/returns`.

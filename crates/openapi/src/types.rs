@@ -359,8 +359,10 @@ response_types! {
         items: Vec<ReturnLine>,
         /// Whether the received units are available again.
         restock: bool,
-        /// The reason of the shop's decision, or of the cancellation.
+        /// The reason of the shop's decision, or of the cancellation. For a caller of a customer, the reason for the customer.
         note: Option<String>,
+        /// The reason for the customer. A caller of a customer reads it in `note`.
+        public_reason [when_set]: Option<String>,
         /// The refund of the received units. Null before their receipt, and without money to refund.
         refund_id: Option<RefundId>,
         /// The name of the caller.

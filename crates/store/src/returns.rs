@@ -21,8 +21,8 @@ use crate::{
     stock::{self, StockAmount, StockChange, StockOutcome},
 };
 use contract::{
-    MAX_STOCK, RefusalCode, RequestOrigin, ReturnChange, ReturnDecision, ReturnLine, ReturnReceipt,
-    ReturnView,
+    MAX_STOCK, RefusalCode, RequestOrigin, ReturnChange, ReturnDecision, ReturnLine, ReturnNote,
+    ReturnReceipt, ReturnView,
 };
 use domain::{
     AuditEventType, CustomerId, ItemQuantity, OrderId, OrderStatus, RefundId, ReturnId,
@@ -136,6 +136,7 @@ struct Row {
     is_restocked: bool,
     refund_id: Option<RefundId>,
     note: Option<String>,
+    public_reason: Option<String>,
     requested_by: String,
     fingerprint: String,
     receipt_fingerprint: Option<String>,
@@ -152,6 +153,7 @@ impl Row {
             items: self.items_json,
             restock: self.is_restocked,
             note: self.note,
+            public_reason: self.public_reason,
             refund_id: self.refund_id,
             requested_by: self.requested_by,
             created_at: self.created_at,
@@ -244,7 +246,7 @@ async fn change_in(
                 connection,
                 requested,
                 (&order, known),
-                (ReturnStep::Approve, note.reason.as_deref()),
+                (ReturnStep::Approve, note),
                 at,
             )
             .await
@@ -254,7 +256,7 @@ async fn change_in(
                 connection,
                 requested,
                 (&order, known),
-                (ReturnStep::Reject, note.reason.as_deref()),
+                (ReturnStep::Reject, note),
                 at,
             )
             .await
@@ -264,7 +266,7 @@ async fn change_in(
                 connection,
                 requested,
                 (&order, known),
-                (ReturnStep::Cancel, note.reason.as_deref()),
+                (ReturnStep::Cancel, note),
                 at,
             )
             .await
@@ -352,7 +354,7 @@ async fn decide(
     connection: &mut PgConnection,
     requested: RequestedChange<'_>,
     (order, known): (&LockedOrder, Row),
-    (step, reason): (ReturnStep, Option<&str>),
+    (step, note): (ReturnStep, &ReturnNote),
     at: DateTime<Utc>,
 ) -> Result<ReturnDecision, Error> {
     if known.state.has_effect_of(step) {
@@ -362,17 +364,21 @@ async fn decide(
         return Ok(refuse_state(order, known.state, step));
     }
     sqlx::query!(
-        "update returns set state = $3, note = $4, updated_at = $5 where order_id = $1 and return_id = $2",
+        "update returns set state = $3, note = $4, public_reason = $5, updated_at = $6 where order_id = $1 and return_id = $2",
         requested.order_id.as_str(),
         requested.return_id.as_str(),
         step.state().as_str(),
-        reason,
+        note.reason,
+        note.public_reason,
         at,
     )
     .execute(&mut *connection)
     .await
     .for_operation("change the return")?;
-    let payload = json!({"return_id": requested.return_id, "reason": reason});
+    let mut payload = json!({"return_id": requested.return_id, "reason": note.reason});
+    if let Some(public_reason) = &note.public_reason {
+        payload["public_reason"] = json!(public_reason);
+    }
     let payload = RequestOrigin::added_to(payload, Some(requested.origin));
     append_events(
         connection,

@@ -2,7 +2,7 @@
 //! return the decision about it.
 
 use crate::response;
-use contract::{RefusalCode, ReturnChange, ReturnDecision};
+use contract::{RefusalCode, ReturnChange, ReturnDecision, ReturnNote, ReturnView};
 use domain::{OrderId, ReturnId};
 use order_client::{DecisionResult, Error, NewReturnChange, OrderClient};
 use orderflow_http::{
@@ -29,7 +29,7 @@ pub(crate) async fn change_return(
         ReturnOperation::Approve => ReturnChange::Approve(request.parse_body()?),
         ReturnOperation::Reject => ReturnChange::Reject(request.parse_body()?),
         ReturnOperation::Receive => ReturnChange::Receive(request.parse_body()?),
-        ReturnOperation::Cancel => ReturnChange::Cancel(request.parse_body()?),
+        ReturnOperation::Cancel => ReturnChange::Cancel(cancellation(request)?),
     };
     let key = request.idempotency_key()?;
     let return_id = match (operation, key) {
@@ -57,26 +57,40 @@ pub(crate) async fn change_return(
         DecisionResult::Decided(ReturnDecision::UnknownOrder) => {
             Err(unknown_order(orders, request, &order_id).await)
         }
-        DecisionResult::Decided(decision) => respond(operation, &order_id, decision),
+        DecisionResult::Decided(decision) => respond(request, operation, &order_id, decision),
         DecisionResult::TooManyRequests(refusal) => Err(Problem::too_many_requests_for_order(
             refusal.retry_after_seconds,
         )),
     }
 }
 
+/// Reads a cancellation. A customer's own reason is for the customer too.
+fn cancellation(request: &ApiRequest) -> Result<ReturnNote, Problem> {
+    let mut note: ReturnNote = request.parse_body()?;
+    if request.customer().is_some() && note.public_reason.is_none() {
+        note.public_reason.clone_from(&note.reason);
+    }
+    Ok(note)
+}
+
 fn respond(
+    request: &ApiRequest,
     operation: ReturnOperation,
     order_id: &OrderId,
     decision: ReturnDecision,
 ) -> Result<ApiResponse, Problem> {
+    let view_for = |view: ReturnView| match request.customer() {
+        Some(_) => view.for_customer(),
+        None => view,
+    };
     match decision {
         ReturnDecision::Accepted { view } if operation == ReturnOperation::Request => {
             ApiResponse::created(
                 format!("/orders/{order_id}/returns/{}", view.return_id),
-                &view,
+                &view_for(*view),
             )
         }
-        ReturnDecision::Accepted { view } => ApiResponse::ok(&view),
+        ReturnDecision::Accepted { view } => ApiResponse::ok(&view_for(*view)),
         ReturnDecision::Refused {
             code,
             detail,

@@ -379,9 +379,12 @@ pub(crate) struct RequestReturn {
 pub(crate) struct DecideReturn {
     /// Id of the return.
     pub(crate) id: String,
-    /// Reason for the audit log and the customer.
+    /// Reason for the audit log.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// Reason for the customer, who does not read the other one.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     api_client::ApiClient,
     arguments::{DecideReturn, ReceiveReturn, RequestReturn, ReturnArguments, ReturnCommand},
+    signals::body_of,
 };
 use crate::output::{OutputArguments, format_table, print};
 
@@ -39,12 +40,13 @@ async fn request(order: &str, arguments: RequestReturn) -> Result<()> {
 }
 
 async fn decide(order: &str, step: &str, arguments: DecideReturn) -> Result<()> {
-    let body = arguments
-        .reason
-        .map_or_else(|| json!({}), |reason| json!({"reason": reason}));
+    let body = body_of([
+        ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
+    ]);
     let client = ApiClient::from_env()?.with_retries();
     let path = [arguments.id.as_str(), step];
-    send(&client, order, (&path, &body), arguments.output).await
+    send(&client, order, (&path, &body.into()), arguments.output).await
 }
 
 async fn receive(order: &str, arguments: ReceiveReturn) -> Result<()> {

@@ -119,7 +119,7 @@ pub(crate) async fn confirm_delivery(arguments: ConfirmDelivery) -> Result<()> {
 }
 
 /// Returns a request body of the values that are given.
-fn body_of<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, Value> {
+pub(super) fn body_of<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, Value> {
     values
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))

@@ -460,21 +460,21 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 )],
             )
         }
-        AuditEventType::ReturnApproved => returned(
+        AuditEventType::ReturnApproved => with_public_reason(returned(
             "The shop approved a return, so the customer can send the units back.",
             types,
             [optional_text("reason", json!(null))],
-        ),
-        AuditEventType::ReturnRejected => returned(
+        )),
+        AuditEventType::ReturnRejected => with_public_reason(returned(
             "The shop rejected a return.",
             types,
             [optional_text("reason", json!("worn"))],
-        ),
-        AuditEventType::ReturnCancelled => returned(
+        )),
+        AuditEventType::ReturnCancelled => with_public_reason(returned(
             "A return was cancelled before its units were received.",
             types,
             [optional_text("reason", json!(null))],
-        ),
+        )),
         AuditEventType::ReturnReceived => {
             let items = types.schema_of::<Vec<ItemQuantity>>();
             let refund = types.schema_of::<Option<RefundId>>();
