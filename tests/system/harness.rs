@@ -31,6 +31,9 @@ static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
 /// The longest wait of a test. It is generous, because a slow machine is not a failure.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(240);
+/// The pause between two reads of a wait is a tenth of the time waited, within these bounds.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) struct Harness {
     pub(crate) url: String,
@@ -323,17 +326,18 @@ impl Harness {
         done: impl Fn(&T) -> bool,
     ) -> T {
         let started = Instant::now();
-        let mut tick = tokio::time::interval(Duration::from_millis(50));
         loop {
-            tick.tick().await;
             let value = read().await;
             if done(&value) {
                 return value;
             }
+            let elapsed = started.elapsed();
             assert!(
-                started.elapsed() < timeout,
+                elapsed < timeout,
                 "{condition}: not within {timeout:?}; last value: {value:?}"
             );
+            // Pauses even if a read is slow: the programs under test need the processors.
+            tokio::time::sleep((elapsed / 10).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
         }
     }
 

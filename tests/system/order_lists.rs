@@ -45,6 +45,9 @@ async fn insert_orders(harness: &Harness) {
         .execute(&harness.pool)
         .await
         .unwrap();
+        // Held during its wait for the payment.
+        let held = "update orders set hold_json = '{\"reason\": \"fraud?\", \"since\": \"2026-01-01T00:00:00Z\"}' where id = 'f-6'";
+        sqlx::query(held).execute(&harness.pool).await.unwrap();
         sqlx::query(
             "insert into events (order_id, seq, type, payload_json, ts)
              select id, 1, 'order_received', '{}', updated_at from orders where id = $1",
@@ -123,7 +126,7 @@ async fn each_filter_selects_its_orders() {
         ("external_reference=ERP%20no%20c-3", "C-3"),
         ("external_reference=ERP", ""),
         ("attention=review", "d-4"),
-        ("attention=hold", "E-5"),
+        ("attention=hold", "f-6 E-5"),
         ("attention=money", "b-2"),
         ("attention=money&status=delivered", ""),
     ] {
@@ -392,6 +395,12 @@ async fn stats_count_orders_times_failures_and_money() {
         (&stats["held"], &stats["stalled"], &stats["money"]),
         (&json!(0), &json!(0), &json!([]))
     );
+    let held = format!("/orders/{waiting}/signals/hold");
+    harness.post(&held, json!({})).await.expect_status(200);
+    let stats = harness
+        .wait_until("the held order", read, |stats| stats["held"] == 1)
+        .await;
+    assert_eq!(stats["in_review"], 1);
     let due = "insert into payments (payment_id, status, amount, currency, provider, captured, due, unmatched)
          values ('pmt-due', 'refund_due', 1000, 'JPY', 'stripe', 1000, 400, 600)";
     sqlx::query(due).execute(&harness.pool).await.unwrap();

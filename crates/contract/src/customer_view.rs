@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::{AuditEventView, OrderView, RefundView, ReturnView};
-use domain::{AuditEvent, AuditEventType, Failure, FailureCode, Hold};
+use domain::{AuditEvent, AuditEventType, Failure, FailureCode, Hold, WaitingFor};
 
 /// The reason of a cancellation that has none for the customer.
 const CANCELLED: &str = "The shop cancelled this order.";
@@ -78,6 +78,7 @@ impl OrderView {
             refunds: refunds.collect(),
             returns: returns.collect(),
             retries: BTreeMap::new(),
+            waiting_for: self.waiting_for.map(WaitingFor::for_customer),
             details,
             ..self
         }
@@ -106,14 +107,12 @@ pub fn is_public_field(kind: AuditEventType, name: &str) -> bool {
     }
 }
 
-/// Returns whether the reason of the event is a code that customers may read.
+/// Returns whether customers may read the reason of the event: a code of the order, or a text in its
+/// place. The codes of a provider can name a suspicion.
 fn has_public_cause(kind: AuditEventType) -> bool {
     matches!(
         kind,
         AuditEventType::PaymentDeclined
-            | AuditEventType::PaymentAttemptFailed
-            | AuditEventType::PaymentCaptureFailed
-            | AuditEventType::PaymentRefundFailed
             | AuditEventType::CheckoutCompletedUnpaid
             | AuditEventType::InventoryReleased
     )
@@ -143,6 +142,10 @@ fn public_payload(kind: AuditEventType, payload: Value) -> Value {
         let code = code.and_then(FailureCode::parse);
         let detail = code.map(FailureCode::public_detail);
         fields.insert("detail".to_owned(), json!(detail));
+    }
+    if kind == AuditEventType::PaymentDeclined {
+        let reason = FailureCode::PaymentDeclined.public_detail();
+        fields.insert("reason".to_owned(), json!(reason));
     }
     fields.retain(|name, _| is_public_field(kind, name));
     if !has_public_cause(kind) {

@@ -172,15 +172,26 @@ pub struct ReturnView {
     pub refund_id: Option<RefundId>,
     /// The name of the caller.
     pub requested_by: String,
+    /// Whether the caller was one of the customer.
+    #[serde(default)]
+    pub requested_by_customer: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
 impl ReturnView {
-    /// Returns the return as a customer reads it.
+    /// Returns the return as a customer reads it: without the texts and the name of a caller of the shop.
     #[must_use]
     pub fn for_customer(self) -> Self {
+        let mut items = self.items;
+        let mut requested_by = self.requested_by;
+        if !self.requested_by_customer {
+            items.iter_mut().for_each(|item| item.reason = None);
+            "shop".clone_into(&mut requested_by);
+        }
         Self {
+            items,
+            requested_by,
             note: self.public_reason,
             public_reason: None,
             ..self

@@ -104,6 +104,15 @@ impl WaitingFor {
             ..self
         }
     }
+
+    /// Returns the wait as a customer reads it, without the text of a provider or a carrier.
+    #[must_use]
+    pub fn for_customer(self) -> Self {
+        Self {
+            last_error: None,
+            ..self
+        }
+    }
 }
 
 /// An operator's hold: the order does not go on to its payment or its dispatch.

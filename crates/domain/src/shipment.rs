@@ -62,6 +62,13 @@ impl ShipmentInfo {
         }
         true
     }
+
+    /// Returns the time of a delivery that the carrier reports at `now`: its clock can be wrong, so the
+    /// time lies between the dispatch and `now`.
+    pub fn delivery_time(&self, reported: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+        let earliest = self.shipped_at.unwrap_or(reported);
+        reported.max(earliest).min(now)
+    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ codes! {
         OrderExists => (409, "order_exists", "Order already exists"),
         OrderRunning => (409, "order_running", "Order still open"),
         OutOfStock => (409, "out_of_stock", "Out of stock"),
+        ReservationLimit => (409, "reservation_limit", "Too many unpaid units"),
         InsufficientStock => (409, "insufficient_stock", "Insufficient stock"),
         StockLimit => (409, "stock_limit", "Stock limit exceeded"),
         EndpointLimit => (409, "endpoint_limit", "Too many endpoints"),
@@ -326,6 +327,19 @@ impl Problem {
             shortages: Some(Box::new(Shortages(shortages))),
             waited: Some(waited),
             ..Self::new(ProblemCode::OutOfStock, detail)
+        }
+    }
+
+    /// Returns the problem of an order that failed because of the customer's other unpaid orders, within
+    /// the caller's wait.
+    pub fn reservation_limit(order_id: &OrderId, waited: Wait) -> Self {
+        let detail = format!(
+            "The order '{order_id}' has failed: the customer's unpaid orders hold too many units; pay or cancel one of them."
+        );
+        Self {
+            order_status: Some(OrderStatus::Failed),
+            waited: Some(waited),
+            ..Self::new(ProblemCode::ReservationLimit, detail)
         }
     }
 

@@ -305,7 +305,7 @@ pub(crate) fn return_in_state(state: &str) -> Value {
         "return_id": "RT-4QKJ2N7C5XW3MZT6D8RA", "order_id": ORDER_ID, "state": state, "items": [item],
         "restock": is_received, "note": null,
         "refund_id": is_received.then_some("RF-4QKJ2N7C5XW3MZT6D8RA"),
-        "requested_by": "key:shop", "created_at": CREATED_AT, "updated_at": CREATED_AT,
+        "requested_by": "key:app", "requested_by_customer": true, "created_at": CREATED_AT, "updated_at": CREATED_AT,
     })
 }
 
@@ -407,6 +407,7 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
         "OrderId" => json!(ORDER_ID),
         "OrderList" => order_list(),
         "OrderMessage" => order_message(),
+        "HoldLimits" => json!({"per_order": 100, "per_customer": 200, "timeout": "30m"}),
         "OrderPolicy" => policy(),
         "OrderState" => status(),
         "PaymentId" => order["payment_info"]["payment_id"].clone(),

@@ -188,6 +188,7 @@ fn describe_start(operation: StartOperation, types: &mut SchemaRegistry) -> Desc
     )];
     let common = [
         ProblemCode::OutOfStock,
+        ProblemCode::ReservationLimit,
         ProblemCode::InvalidIdempotencyKey,
         ProblemCode::InvalidQuery,
         ProblemCode::TemporalUnavailable,

@@ -285,7 +285,8 @@ pub(crate) fn reservation_wait() -> Value {
     json!({
         "name": "Prefer", "in": "header",
         "description": format!("`wait=N` (RFC 7240) waits up to N seconds until the stock is reserved, {MAX_WAIT_SECONDS} at most. \
-            If the stock is too low, the response is 409 `out_of_stock`. Other preferences are ignored."),
+            If the stock is too low, the response is 409 `out_of_stock`; if the customer's unpaid orders hold too much, 409 \
+            `reservation_limit`. Other preferences are ignored."),
         "schema": {"type": "string"},
     })
 }

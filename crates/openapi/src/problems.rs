@@ -96,6 +96,10 @@ fn problem(kind: ProblemKind) -> Problem {
                 (Err(_), _) | (_, Err(_)) => Problem::new(ProblemCode::OutOfStock, kind.title()),
             }
         }
+        ProblemKind::Api(ProblemCode::ReservationLimit) => match OrderId::parse(ORDER_ID) {
+            Ok(id) => Problem::reservation_limit(&id, Wait::from_seconds(5)),
+            Err(_) => Problem::new(ProblemCode::ReservationLimit, kind.title()),
+        },
         ProblemKind::Api(code) => Problem::new(code, format!("{}.", kind.title())),
     }
 }

@@ -367,6 +367,8 @@ response_types! {
         refund_id: Option<RefundId>,
         /// The name of the caller.
         requested_by: String,
+        /// Whether the caller was one of the customer.
+        requested_by_customer: bool,
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,
     }

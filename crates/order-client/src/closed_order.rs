@@ -108,7 +108,7 @@ impl OrderClient {
             },
         }
         let request = request_fingerprint(&report.event.id).unwrap_or_default();
-        let change = ClosedChange::Tracking(report.event.clone());
+        let change = ClosedChange::Tracking(report.clone());
         let origin = Some(RequestOrigin::of_carrier());
         self.start_change(order_id, (change, origin), &request)
             .await

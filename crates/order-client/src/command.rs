@@ -41,5 +41,9 @@ impl OrderCommand {
         if public.is_none() {
             public.clone_from(text);
         }
+        if let Self::Cancel(body) = self {
+            let own = || "You cancelled this order.".to_owned();
+            body.public_reason.get_or_insert_with(own);
+        }
     }
 }

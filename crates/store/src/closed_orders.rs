@@ -13,6 +13,7 @@ use crate::{
 use contract::{ClosedOrderOutcome, OrderDetails, RefusalCode, RequestOrigin, UpdateOutcome};
 use domain::{
     AuditEventType, Notes, NotesChange, OrderId, OrderStatus, ShipmentInfo, Step, TrackingEvent,
+    TrackingKind,
 };
 
 /// A change of an order that has ended.
@@ -92,7 +93,8 @@ pub async fn change_notes(
 }
 
 /// Adds a report of the carrier to the shipment of an order that has ended, and appends an audit event. A
-/// repeated call changes nothing.
+/// reported delivery gives the shipment its time; the order keeps its status. A repeated call and a report
+/// about another parcel change nothing.
 ///
 /// # Errors
 ///
@@ -101,7 +103,7 @@ pub async fn change_notes(
 pub async fn add_tracking_event(
     pool: &PgPool,
     by: Change<'_>,
-    event: &TrackingEvent,
+    (shipment_id, event): (&str, &TrackingEvent),
 ) -> Result<ClosedOrderOutcome, Error> {
     let order_id = by.order_id;
     let mut transaction = pool::begin(pool).await?;
@@ -109,8 +111,15 @@ pub async fn add_tracking_event(
         Ok(order) => order,
         Err(outcome) => return Ok(outcome),
     };
-    let shipment = order.shipment.as_mut();
-    let is_new = shipment.is_some_and(|shipment| shipment.add_event(event.clone()));
+    let is_dispatched = is_dispatched(&mut transaction, order_id, shipment_id).await?;
+    let shipment = order.shipment.as_mut().filter(|_| is_dispatched);
+    let is_new = shipment.is_some_and(|shipment| {
+        let is_new = shipment.add_event(event.clone());
+        if is_new && event.kind == TrackingKind::Delivered && shipment.delivered_at.is_none() {
+            shipment.delivered_at = Some(shipment.delivery_time(event.at, by.at));
+        }
+        is_new
+    });
     if is_new {
         sqlx::query!(
             "update orders set shipment_json = $2 where id = $1",
@@ -136,6 +145,22 @@ pub async fn add_tracking_event(
         None,
         seq,
     )))
+}
+
+async fn is_dispatched(
+    connection: &mut PgConnection,
+    order_id: &OrderId,
+    shipment_id: &str,
+) -> Result<bool, Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+             select from shipments where shipment_id = $1 and order_id = $2 and state = 'dispatched') as "found!""#,
+        shipment_id,
+        order_id.as_str(),
+    )
+    .fetch_one(connection)
+    .await
+    .for_operation("read the parcel")
 }
 
 /// The row of an order that has ended.

@@ -138,6 +138,7 @@ struct Row {
     note: Option<String>,
     public_reason: Option<String>,
     requested_by: String,
+    requested_by_customer: bool,
     fingerprint: String,
     receipt_fingerprint: Option<String>,
     created_at: DateTime<Utc>,
@@ -156,6 +157,7 @@ impl Row {
             public_reason: self.public_reason,
             refund_id: self.refund_id,
             requested_by: self.requested_by,
+            requested_by_customer: self.requested_by_customer,
             created_at: self.created_at,
             updated_at: self.updated_at,
         }
@@ -325,12 +327,14 @@ async fn create(
         }
     }
     sqlx::query!(
-        "insert into returns (order_id, return_id, state, items_json, requested_by, fingerprint, created_at, updated_at)
-         values ($1, $2, 'requested', $3, $4, $5, $6, $6)",
+        "insert into returns (order_id, return_id, state, items_json, requested_by, requested_by_customer, fingerprint, created_at,
+             updated_at)
+         values ($1, $2, 'requested', $3, $4, $5, $6, $7, $7)",
         order_id.as_str(),
         return_id.as_str(),
         to_json(&items)?,
         origin.actor,
+        requested.customer.is_some(),
         fingerprint,
         at,
     )

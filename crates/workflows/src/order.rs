@@ -69,11 +69,11 @@ use crate::{
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest, OrderView,
     PaymentCancellation, PaymentConfirmation, RecordedOutcome, Rejection, Release, RequestOrigin,
-    Source, StatusView, UpdateOutcome, parse_order_workflow_id,
+    Source, StatusView, TrackingReport, UpdateOutcome, parse_order_workflow_id,
 };
 use domain::{
     AddressChange, AuditEvent, AuditEventType, ItemsChange, NotesChange, OrderId, OrderPolicy,
-    OrderState, OrderStatus, Step, TrackingEvent, Transaction, TransactionId, WebhookProvider,
+    OrderState, OrderStatus, Step, Transaction, TransactionId, WebhookProvider,
 };
 
 /// The order was cancelled or failed; its effects must be compensated.
@@ -161,7 +161,10 @@ pub struct OrderWorkflow {
     has_removed_items: bool,
     /// Reports of the carrier that arrived before the order knew of the dispatch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    early_reports: Vec<TrackingEvent>,
+    early_reports: Vec<TrackingReport>,
+    /// The number of the parcel that the carrier has. `None` also for orders of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dispatched_parcel: Option<u32>,
     /// The place at which this run continues as new.
     continues_at: Option<WaitingPlace>,
     /// The place at which this run resumes the run before.
@@ -245,6 +248,7 @@ impl OrderWorkflow {
             is_changing_items: false,
             has_removed_items: false,
             early_reports: Vec::new(),
+            dispatched_parcel: None,
             continues_at: None,
             resumes_at: None,
             is_waiting: false,

@@ -57,14 +57,14 @@ pub(crate) async fn require_order(app: &App, order_id: &OrderId) -> Result<(), P
         .map(|_| ())
 }
 
-/// Adds the refunds of an order that has paid money back, from the database. Other orders need no
-/// query, and an unavailable database leaves them out.
+/// Adds the refunds of a paid order, from the database. Other orders need no query, and an unavailable
+/// database leaves them out.
 async fn with_refunds(app: &App, view: OrderView) -> OrderView {
-    let has_refunds = view
+    let is_paid = view
         .amounts
         .as_ref()
-        .is_some_and(|amounts| amounts.refunded.is_positive() || amounts.due.is_positive());
-    if !has_refunds {
+        .is_some_and(|amounts| amounts.captured.is_positive());
+    if !is_paid {
         return view;
     }
     let Ok(pool) = app.database.pool().await else {

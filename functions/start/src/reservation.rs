@@ -29,7 +29,7 @@ const PAUSES: [Duration; 5] = [
 ///
 /// # Errors
 ///
-/// `out_of_stock`, when the order has failed because of its stock.
+/// `out_of_stock` or `reservation_limit`, when the order has failed because of its stock.
 pub(crate) async fn await_reservation(
     app: &App,
     request: &ApiRequest,
@@ -42,18 +42,20 @@ pub(crate) async fn await_reservation(
     };
     let deadline = (Instant::now() + wait.duration()).min(began + LAST_POLL);
     let outcome = timeout_at(deadline, read_outcome(app, order_id)).await;
-    match outcome {
-        Ok(Some(view)) if is_out_of_stock(&view) => {
+    let failure = outcome.ok().flatten().and_then(|view| view.failure);
+    match failure {
+        Some(failure) if failure.code == FailureCode::OutOfStock => {
             // The stock of the shop is not for its customers.
-            let view = match request.customer() {
-                Some(_) => view.for_customer(),
-                None => view,
+            let failure = match request.customer() {
+                Some(_) => failure.for_customer(),
+                None => failure,
             };
-            let shortages = view.failure.map(|failure| failure.shortages);
-            let shortages = shortages.unwrap_or_default();
-            Err(Problem::out_of_stock(order_id, shortages, wait))
+            Err(Problem::out_of_stock(order_id, failure.shortages, wait))
         }
-        Ok(_) | Err(_) => Ok(accepted.with_applied_wait(Some(wait))),
+        Some(failure) if failure.code == FailureCode::ReservationLimit => {
+            Err(Problem::reservation_limit(order_id, wait))
+        }
+        Some(_) | None => Ok(accepted.with_applied_wait(Some(wait))),
     }
 }
 
@@ -69,10 +71,4 @@ async fn read_outcome(app: &App, order_id: &OrderId) -> Option<OrderView> {
             return Some(view);
         }
     }
-}
-
-fn is_out_of_stock(view: &OrderView) -> bool {
-    view.failure
-        .as_ref()
-        .is_some_and(|failure| failure.code == FailureCode::OutOfStock)
 }

@@ -95,7 +95,12 @@ impl Shop {
 #[tokio::test]
 async fn customer_reads_only_texts_for_customers() {
     let keys = keys();
-    let settings = [("ALLOW_PROFILE_OVERRIDE", "on"), ("SHIPPING_DELAY", "1h")];
+    let settings = [
+        ("ALLOW_PROFILE_OVERRIDE", "on"),
+        ("SHIPPING_DELAY", "1h"),
+        ("MANUAL_REVIEW_TIMEOUT", "1h"),
+        ("ORDER_DEADLINE", "2h"),
+    ];
     let harness = start_with_keys(&keys, &settings).await;
     let shop = Shop { harness, keys };
 

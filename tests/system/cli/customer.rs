@@ -63,6 +63,7 @@ async fn erased_customer_is_in_no_table() {
     let harness = Harness::start_with(&[("REVIEW", "approval"), ("REVIEW_THRESHOLD", "100")]).await;
     for id in ["private-1", "private-2", "private-3"] {
         let mut order = order(&format!("pmt-{id}"));
+        order["items"][0]["metadata"] = json!({"engraving": "private note"});
         if id == "private-1" {
             order["items"][0]["unit_price"] = json!(50);
         }
@@ -84,7 +85,7 @@ async fn erased_customer_is_in_no_table() {
     harness
         .post(
             &format!("/orders/private-1/returns/{path}/reject"),
-            json!({"reason": "private reason"}),
+            json!({"reason": "private reason", "public_reason": "private reason"}),
         )
         .await
         .expect_status(200);
@@ -92,6 +93,10 @@ async fn erased_customer_is_in_no_table() {
         harness.wait_for_step(id, "manual_review").await;
     }
     for (request, body) in [
+        (
+            "signals/hold",
+            json!({"reason": "private reason", "public_reason": "private reason"}),
+        ),
         ("signals/update-address", json!({"street": "3 Private St"})),
         ("cancel", json!({"reason": "private reason"})),
     ] {
@@ -141,7 +146,6 @@ async fn erased_customer_is_in_no_table() {
     );
     for kept in [
         "total_amount",
-        "items",
         "payment_info",
         "external_reference",
         "seq",
@@ -149,6 +153,10 @@ async fn erased_customer_is_in_no_table() {
     ] {
         assert_eq!(after[kept], before[kept], "{kept}");
     }
+    let item = |order: &Value| order["items"][0].as_object().unwrap().clone();
+    let mut kept = item(&before);
+    assert!(kept.remove("metadata").is_some(), "{kept:?}");
+    assert_eq!(item(&after), kept);
     // The open order keeps its data.
     let open = harness.get("/orders/private-3").await.expect_status(200);
     assert_eq!(open["note"], "private note");

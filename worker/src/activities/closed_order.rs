@@ -38,8 +38,9 @@ impl ClosedOrderActivities {
         };
         let changed = match change {
             ClosedChange::Notes(notes) => closed_orders::change_notes(&self.pool, by, notes).await,
-            ClosedChange::Tracking(event) => {
-                closed_orders::add_tracking_event(&self.pool, by, event).await
+            ClosedChange::Tracking(report) => {
+                let reported = (report.shipment_id.as_str(), &report.event);
+                closed_orders::add_tracking_event(&self.pool, by, reported).await
             }
         };
         changed.map_err(|error| retryable(&context, &error))

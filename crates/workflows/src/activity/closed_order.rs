@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
-use contract::{ClosedOrderOutcome, RequestOrigin};
-use domain::{NotesChange, OrderId, TrackingEvent};
+use contract::{ClosedOrderOutcome, RequestOrigin, TrackingReport};
+use domain::{NotesChange, OrderId};
 
 /// A change of an order that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct ClosedOrderChange {
 pub enum ClosedChange {
     Notes(NotesChange),
     /// A report of the carrier.
-    Tracking(TrackingEvent),
+    Tracking(TrackingReport),
 }
 
 /// Activities for orders that have ended, on the orders' task queue.

@@ -329,8 +329,8 @@ impl OrderWorkflow {
             _ if self.is_free() => (RefusalCode::NotPaid, "the order is free"),
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
                 match &mut self.shipping {
-                    // A paid order enters shipping in the same workflow task, so an order outside
-                    // shipping is not paid.
+                    // A paid order enters shipping in the same workflow task, unless it reserves its
+                    // stock again. So an order outside shipping is not paid.
                     None => (RefusalCode::NotPaid, "the order has no payment to refund"),
                     Some(shipping) => {
                         let recall = shipping.recall.get_or_insert_default();

@@ -1,11 +1,10 @@
 //! Reservation of the stock that an order needs, and its release.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
 use super::{
-    Compensation, OrderStopped, OrderWorkflow, Progress, current_time, payments::PaymentPhase,
-    persistence,
+    OrderStopped, OrderWorkflow, Progress, current_time, items, payments::PaymentPhase, persistence,
 };
 use crate::activity::{OrderActivities, ReservationOutcome, ReserveInventoryInput};
 use domain::{AuditEventType, FailureCode, Shortage};
@@ -81,27 +80,31 @@ async fn reserve(ctx: &Context, customer_limit: Option<u32>) -> Reserved {
 
 /// Releases the stock of a stopped order.
 pub(super) async fn release(ctx: &Context) {
-    release_with(ctx, json!({})).await;
-}
-
-/// Releases the stock of an order that has waited for its payment too long.
-pub(super) async fn release_unpaid(ctx: &Context) {
-    release_with(ctx, json!({"reason": "reservation_timeout"})).await;
-    ctx.state_mut(|order| {
-        let kept = |compensation: &Compensation| *compensation != Compensation::ReleaseInventory;
-        order.compensations.retain(kept);
-    });
-}
-
-async fn release_with(ctx: &Context, payload: Value) {
     let step = OrderActivities::release_inventory;
     let released = persistence::run_durable(ctx, step, |write| write).await;
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         order.is_reserved = false;
         if released {
-            order.append_audit_event(AuditEventType::InventoryReleased, payload, now);
+            order.append_audit_event(AuditEventType::InventoryReleased, json!({}), now);
         }
+    });
+}
+
+/// Releases the stock of an order that has waited for its payment too long. A late attempt of this
+/// change has no effect on a later reservation, unlike one of [`release`]. The compensation stays,
+/// because the order can reserve again.
+pub(super) async fn release_unpaid(ctx: &Context) {
+    items::await_change(ctx).await;
+    // Meanwhile, no request may change the quantities.
+    ctx.state_mut(|order| order.is_changing_items = true);
+    items::change_reservation(ctx, Vec::new()).await;
+    let now = current_time(ctx);
+    ctx.state_mut(|order| {
+        order.is_changing_items = false;
+        order.is_reserved = false;
+        let payload = json!({"reason": "reservation_timeout"});
+        order.append_audit_event(AuditEventType::InventoryReleased, payload, now);
     });
 }
 
@@ -110,8 +113,6 @@ pub(super) async fn reserve_again(ctx: &Context) -> Progress {
     if !ctx.state(OrderWorkflow::has_released_stock) {
         return Ok(());
     }
-    // Before the reservation, as for a new order.
-    ctx.state_mut(|order| order.compensations.push(Compensation::ReleaseInventory));
     match reserve(ctx, None).await {
         Reserved::Done(progress) => progress,
         // The row of the order is its own since it was received.
@@ -120,6 +121,11 @@ pub(super) async fn reserve_again(ctx: &Context) -> Progress {
 }
 
 impl OrderWorkflow {
+    /// Returns whether the order is paid and not shipping yet, because it reserves its stock again.
+    pub(super) fn is_reserving_again(&self) -> bool {
+        self.has_released_stock() && self.payments.phase == PaymentPhase::Covered
+    }
+
     /// Returns whether the order has released its stock because it was not paid in time.
     pub(super) fn has_released_stock(&self) -> bool {
         self.policy.hold_limits.is_some()

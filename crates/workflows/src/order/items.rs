@@ -130,7 +130,10 @@ async fn reserve_and_change(ctx: &Context, changed: Order, origin: RequestOrigin
 }
 
 /// Changes the reservation to `lines`, however many other writes of the order come in between.
-async fn change_reservation(ctx: &Context, lines: Vec<LineItem>) -> ChangeReservationOutcome {
+pub(super) async fn change_reservation(
+    ctx: &Context,
+    lines: Vec<LineItem>,
+) -> ChangeReservationOutcome {
     loop {
         let changed = persistence::run_local(ctx, OrderActivities::change_reservation, |write| {
             ChangeReservationInput {

@@ -41,7 +41,7 @@ pub(super) async fn end_order(ctx: &Context) {
     if !complete_dispatched_order(ctx).await {
         let now = current_time(ctx);
         ctx.state_mut(|order| {
-            let reasons = Reasons::internal(Some(CANCELLATION_REASON.to_owned()));
+            let reasons = Reasons::of_order(CANCELLATION_REASON.to_owned(), CANCELLATION_REASON);
             order.transition_to_cancelled(reasons, "recovery", now);
         });
         compensation::compensate_order(ctx).await;

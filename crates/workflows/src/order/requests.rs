@@ -108,6 +108,7 @@ async fn cancel_payment_from(
         );
     }
     earlier_runs::learn_effects(ctx, "payment-cancel").await;
+    wait_for_decision(ctx, |order| !order.is_reserving_again()).await;
     let now = current_time(ctx);
     if ctx.state(OrderWorkflow::is_held) && ctx.patched(patches::CANCEL_HELD) {
         return cancel_held_payment(ctx, cancellation, origin).await;

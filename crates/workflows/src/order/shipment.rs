@@ -36,8 +36,8 @@ use crate::{
 };
 use contract::shipping_workflow_id;
 use domain::{
-    AuditEventType, CaptureMode, CompleteOn, FailureCode, OrderStatus, ShipmentInfo, Span, Step,
-    WaitReason, WaitingFor,
+    AuditEventType, CaptureMode, CompleteOn, FailureCode, OrderId, OrderStatus, ShipmentInfo, Span,
+    Step, WaitReason, WaitingFor,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -548,8 +548,12 @@ fn request_due_stop(ctx: &Context) {
 fn shipment_request(ctx: &Context, number: u32) -> ShipmentRequest {
     ctx.state(|order| ShipmentRequest {
         order_id: order.state.order_id.clone(),
-        shipment_id: format!("{}-PKG-{number:03}", order.state.order_id),
+        shipment_id: shipment_id(&order.state.order_id, number),
     })
+}
+
+pub(super) fn shipment_id(order_id: &OrderId, number: u32) -> String {
+    format!("{order_id}-PKG-{number:03}")
 }
 
 fn shipping_input(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> ShippingInput {
@@ -563,7 +567,10 @@ fn shipping_input(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> 
             order_id,
             attempt,
             shipment_id,
-            address: valid.and_then(|valid| valid.shipping_address.clone()),
+            address: valid.and_then(|valid| {
+                let address = valid.shipping_address.clone()?;
+                Some(address.addressed_to(&valid.customer))
+            }),
             lines: valid.map(|valid| valid.lines.clone()).unwrap_or_default(),
             delay,
             parent: ctx.workflow_id().to_owned(),
@@ -585,6 +592,7 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch, counter: &AttemptCou
     ctx.state_mut(|order| {
         order.shipping = None;
         order.state.hold = None;
+        order.dispatched_parcel = Some(counter.parcel.number);
         // The reserved stock is shipped, so no compensation remains.
         order.compensations.clear();
         let estimate = now + order.policy.delivery_estimate.duration();
