@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use crate::{api::sample_order, harness::Harness, write_path::assert_gapless_audit_log};
 use domain::{Currency, Money};
 
-const ORDERS: u64 = 40;
+const ORDERS: u64 = 24;
 /// The steps of each order. The worker is killed between two parts of them.
 const PARTS: usize = 4;
 const STEPS_IN_PART: usize = 3;
 const CONCURRENCY: usize = 6;
 /// The units that each SKU has at first: not enough for every order.
-const STOCK: i64 = 90;
+const STOCK: i64 = 54;
 const SKUS: [&str; 2] = ["SEQ-A", "SEQ-B"];
 
 struct Sequence {
