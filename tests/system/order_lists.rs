@@ -28,10 +28,11 @@ async fn insert_orders(harness: &Harness) {
         let is_open = waits_for.is_some();
         sqlx::query(
             "insert into orders (id, run_id, state, step, is_running, customer_id, customer_json, currency, total_amount, items_json,
-                 external_reference, waiting_json, waiting_until, version, last_seq, created_at, updated_at)
+                 external_reference, details_json, waiting_json, waiting_until, version, last_seq, created_at, updated_at)
              values ($1, $1, $2, case when $3 then 'pay' else 'done' end, $3, 'CUST-' || $1,
                  jsonb_build_object('name', $4::text, 'email', lower($1) || '@Example.com'), 'USD', 1000,
                  jsonb_build_array(jsonb_build_object('sku', 'A', 'name', null, 'quantity', 1, 'unit_price', 10)), 'Erp No ' || $1,
+                 jsonb_build_object('external_reference', 'Erp No ' || $1),
                  case when $3 then jsonb_build_object('reason', $5::text) end, case when $3 then now() + interval '1 hour' end, 1, 1,
                  timestamptz '2026-01-01' + $6 * interval '1 minute', timestamptz '2026-01-01' + $7 * interval '1 minute')",
         )

@@ -107,7 +107,10 @@ async fn read_order(harness: &Harness, id: &str) -> Value {
 async fn take_step(harness: &Harness, id: &str, number: usize, step: Step) {
     let (action, body) = match step {
         Step::Pay { divisor } => {
-            let total = cents(&read_order(harness, id).await["amounts"]["total"]);
+            let read = async || read_order(harness, id).await["amounts"]["total"].clone();
+            // An order that is not validated yet has no amounts.
+            let is_known = |total: &Value| !total.is_null();
+            let total = cents(&harness.wait_until("the total", read, is_known).await);
             let transaction = format!("tx-{id}-{number}");
             let amount = in_dollars(total / divisor);
             (

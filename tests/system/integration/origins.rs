@@ -239,7 +239,7 @@ async fn audit_log_names_the_caller_of_a_recall() {
         let order = order_with_payment(&format!("pmt-{id}"));
         let id = shop.create(id, "production", order).await;
         shop.wait_for(&id, "the shipping delay", |order| {
-            order["status"] == "preparing"
+            order["waiting_for"]["reason"] == "shipping_delay"
         })
         .await;
         id

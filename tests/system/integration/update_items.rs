@@ -237,13 +237,14 @@ async fn changes_survive_killed_worker() {
     let id = "less-killed";
     start(&harness, id, None).await;
     harness.wait_for_reason(id, "payment").await;
-    let changes = (1..=5).map(|quantity| {
-        update(
-            &harness,
-            id,
-            json!([{"sku": "MUG-1", "quantity": quantity}]),
-        )
-    });
+    let change = async |quantity: u32| {
+        let items = json!([{"sku": "MUG-1", "quantity": quantity}]);
+        let send = async || update(&harness, id, items.clone()).await;
+        // 429: two other changes wait for their outcomes.
+        let is_decided = |response: &ApiResponse| ![429, 503].contains(&response.status.as_u16());
+        harness.wait_until("an outcome", send, is_decided).await
+    };
+    let changes = (1..=5).map(change);
     let kills = async {
         for wanted in [1, 3] {
             let updated = async || {
