@@ -104,36 +104,48 @@ async fn customer_reads_only_texts_for_customers() {
     let harness = start_with_keys(&keys, &settings).await;
     let shop = Shop { harness, keys };
 
-    shop.create("held", "checkout", sample_order()).await;
-    shop.wait_for("held", "step", "pay").await;
+    shop.create("texts-held", "checkout", sample_order()).await;
+    shop.wait_for("texts-held", "step", "pay").await;
     for action in ["hold", "release", "cancel"] {
-        shop.send("held", action, "reason").await;
+        shop.send("texts-held", action, "reason").await;
     }
-    shop.create("approved", "approval", order_with_payment("pmt-approved"))
-        .await;
-    shop.create("rejected", "approval", order_with_payment("pmt-rejected"))
-        .await;
-    for id in ["approved", "rejected"] {
+    shop.create(
+        "texts-approved",
+        "approval",
+        order_with_payment("pmt-texts-approved"),
+    )
+    .await;
+    shop.create(
+        "texts-rejected",
+        "approval",
+        order_with_payment("pmt-texts-rejected"),
+    )
+    .await;
+    for id in ["texts-approved", "texts-rejected"] {
         shop.wait_for(id, "step", "manual_review").await;
     }
-    shop.send("approved", "approve", "note").await;
-    shop.send("rejected", "reject", "reason").await;
-    shop.create("paid", "production", order_with_payment("pmt-paid"))
-        .await;
-    shop.wait_for("paid", "status", "preparing").await;
-    shop.send("paid", "cancel-payment", "reason").await;
+    shop.send("texts-approved", "approve", "note").await;
+    shop.send("texts-rejected", "reject", "reason").await;
+    shop.create(
+        "texts-paid",
+        "production",
+        order_with_payment("pmt-texts-paid"),
+    )
+    .await;
+    shop.wait_for("texts-paid", "status", "preparing").await;
+    shop.send("texts-paid", "cancel-payment", "reason").await;
     let refund = json!({"amount": "1.00", "reason": format!("{SECRET}: refund")});
-    shop.harness.wait_for_end("approved").await;
-    let path = "/orders/approved/refunds";
+    shop.harness.wait_for_end("texts-approved").await;
+    let path = "/orders/texts-approved/refunds";
     shop.call("operator", ("POST", path), Some(refund))
         .await
         .expect_status(202);
 
     for (id, actions) in [
-        ("held", &["hold", "release", "cancel"][..]),
-        ("approved", &["approve"]),
-        ("rejected", &["reject"]),
-        ("paid", &["cancel-payment"]),
+        ("texts-held", &["hold", "release", "cancel"][..]),
+        ("texts-approved", &["approve"]),
+        ("texts-rejected", &["reject"]),
+        ("texts-paid", &["cancel-payment"]),
     ] {
         let secrets = |whole: &String| {
             let mut texts = actions.iter().map(|action| format!("{SECRET}: {action}"));
@@ -152,8 +164,8 @@ async fn customer_reads_only_texts_for_customers() {
 
     // Without a text for the customer there is a neutral one, and a customer reads its own text.
     for (key, id, expected) in [
-        ("operator", "silent", "The shop cancelled this order."),
-        ("customer", "own", "changed my mind"),
+        ("operator", "texts-silent", "The shop cancelled this order."),
+        ("customer", "texts-own", "changed my mind"),
     ] {
         shop.create(id, "checkout", sample_order()).await;
         shop.wait_for(id, "step", "pay").await;

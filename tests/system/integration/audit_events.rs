@@ -423,7 +423,7 @@ async fn run_ledger_orders(harness: &Harness) {
 /// Changes the quantities during the shipment, records a report, and refunds money that no adapter can
 /// refund.
 async fn run_changed_order(harness: &Harness) {
-    let id = "changed";
+    let id = "lessened";
     let policy = immediate_policy(|policy| {
         policy.payment = PaymentMode::Confirm;
         policy.shipping_delay = Span::from_secs(60);
@@ -437,7 +437,7 @@ async fn run_changed_order(harness: &Harness) {
     start_with_policy(harness, id, order, policy).await;
     wait_for_audit_event(harness, id, AuditEventType::PaymentRequested).await;
     let standard = WebhookSender::new(harness, WebhookProvider::Standard);
-    let paid = standard.payment(id, "tx-changed", "199.98");
+    let paid = standard.payment(id, "tx-lessened", "199.98");
     standard.send_event(SampleKind::Paid, &paid, "t").await;
     wait_for_audit_event(harness, id, AuditEventType::ShipmentStarted).await;
     let less = json!({"items": [{"sku": "ABC123", "quantity": 1}]});
@@ -504,7 +504,7 @@ async fn every_audit_event_matches_published_schema() {
         "on-hold",
         "lost",
         "sent-back",
-        "changed",
+        "lessened",
     ] {
         harness.wait_for_end(id).await;
         let trail = harness

@@ -189,7 +189,7 @@ async fn audit_log_names_the_caller_of_changes() {
     let shop = Shop::start(&[("REVIEW", "approval")]).await;
     let mut order = order_with_payment("pmt-changed");
     order["items"][0]["quantity"] = json!(2);
-    let id = shop.create("changed", "approval", order).await;
+    let id = shop.create("origin-changed", "approval", order).await;
     shop.wait_for(&id, "the review", |order| order["step"] == "manual_review")
         .await;
     let less = json!({"items": [{"sku": "ABC123", "quantity": 1}]});
@@ -244,13 +244,13 @@ async fn audit_log_names_the_caller_of_a_recall() {
         .await;
         id
     };
-    let id = start("redirected").await;
+    let id = start("origin-redirected").await;
     let street = json!({"street": "18 Nathan Rd"});
     shop.send(&id, "signals/update-address", street).await;
     for kind in ["address_requested", "address_updated"] {
         shop.expect_origin(&id, kind).await;
     }
-    let id = start("recalled").await;
+    let id = start("origin-recalled").await;
     shop.send(&id, "cancel", json!({})).await;
     for kind in ["cancel_requested", "order_cancelled"] {
         shop.expect_origin(&id, kind).await;
