@@ -232,9 +232,13 @@ impl Sums {
             self.cancelled += 1;
         }
         self.refunds += refunds.len();
-        self.returns += order["returns"].as_array().map_or(0, Vec::len);
-        for refund in refunds.iter().filter(|refund| refund["restock"] == true) {
-            self.add_units(&refund["items"], |units, count| units.1 += count);
+        let returns = order["returns"].as_array().cloned().unwrap_or_default();
+        self.returns += returns.len();
+        // The refund of a return restocks nothing: the return does.
+        for restocked in refunds.iter().chain(&returns) {
+            if restocked["restock"] == true {
+                self.add_units(&restocked["items"], |units, count| units.1 += count);
+            }
         }
     }
 
