@@ -26,7 +26,7 @@ if [ ! -e "$source" ]; then
     # Another version, because Cargo would otherwise take the crates of both releases for the same ones, and link the old
     # ones into the current programs.
     sed -i '/^\[workspace.package\]/,/^$/s/^version = .*/version = "0.0.0-last-release"/' "$source.unfinished/Cargo.toml"
-    cargo update --quiet --offline --workspace --manifest-path "$source.unfinished/Cargo.toml"
+    cargo update --quiet --workspace --manifest-path "$source.unfinished/Cargo.toml"
     mv "$source.unfinished" "$source"
 fi
 echo "building the worker of ${base:0:12}"
