@@ -557,7 +557,7 @@ async fn dispute_reaches_audit_log_while_refund_is_retried() {
 /// ENG-10: card testing with one payment of an order that waits for its money.
 #[tokio::test]
 async fn thousands_of_failed_attempts_do_not_stop_order() {
-    const FAILURES: usize = 2_500;
+    const FAILURES: usize = 6_000;
     let bounded = start_bounded("attempts", &[("PAYMENT", "confirm")]).await;
     let harness = &bounded.harness;
     harness

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{api::order_with_payment, harness::Harness};
 use store::orders::{ListFilter, ListedOrder, Matches};
 
-const ORDERS: usize = 40;
+const ORDERS: usize = 100;
 
 #[tokio::test]
 async fn orders_complete_when_most_calls_fail_or_hang() {
