@@ -11,8 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 require_shell
 stage=${1:-}
 case $stage in
-    dev) readers=10 others=44 workers=1 percent=200 milliprocessors=500 addresses=1 class=db.t4g.small stack=orderflow-dev ;;
-    prod) readers=40 others=371 workers=8 percent=150 milliprocessors=1000 addresses=2 class=db.m7g.large stack=orderflow ;;
+    dev) readers=10 others=50 workers=1 percent=200 milliprocessors=500 addresses=1 class=db.t4g.small stack=orderflow-dev ;;
+    prod) readers=40 others=420 workers=8 percent=150 milliprocessors=1000 addresses=2 class=db.m7g.large stack=orderflow ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 esac
 shift

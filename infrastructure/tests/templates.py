@@ -31,6 +31,8 @@ REQUIRED = {
 }
 # Every optional part. EXISTING_VPC and NO_BACKEND have the alternatives.
 EVERYTHING = {
+    "CarrierUrl": "https://bridge.example/v1",
+    "CarrierSecretArn": SECRET,
     "AdyenKeySecretArn": SECRET,
     "AdyenMerchantAccount": "Shop",
     "BackupKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/backup",

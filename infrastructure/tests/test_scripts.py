@@ -339,7 +339,7 @@ class Preflight(unittest.TestCase):
     def test_new_account_fails_with_the_remedy(self):
         result = self.preflight("prod", lambda_limit="10", processors="6.0")
         self.assertEqual(result.status, 1)
-        self.assertIn("failed  free concurrent Lambda executions: 10; 551 is required", result.output)
+        self.assertIn("failed  free concurrent Lambda executions: 10; 600 is required", result.output)
         self.assertIn("Readers=0", result.output)
         self.assertIn("failed  Fargate processors: 6; 13 is required", result.output)
         self.assertIn("request-service-quota-increase --service-code fargate", result.output)

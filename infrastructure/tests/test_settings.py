@@ -9,6 +9,8 @@ from templates import SECRET, main_template, nested_template, read
 ALL = {
     "SmtpUrlSecretArn": SECRET,
     "MailFrom": "Shop <orders@example.com>",
+    "CarrierUrl": "https://bridge.example/v1",
+    "CarrierSecretArn": SECRET,
     "AdyenKeySecretArn": SECRET,
     "AdyenMerchantAccount": "Shop",
     "TemporalApiKeySecretArn": SECRET,

@@ -131,7 +131,8 @@ async fn start_failing_orders(harness: &Harness) {
     for (operation, id, fault, times) in [
         ("refund", "up-refunding", Fault::Fail, 1_000),
         ("charge", "up-charging", Fault::Hang, 1),
-        ("dispatch", "up-recalled", Fault::Hang, 1),
+        // Each call hangs, so that a slow request for the change still finds the shipment unconfirmed.
+        ("dispatch", "up-recalled", Fault::Hang, 1_000),
         ("cancel_shipment", "up-recalled", Fault::Hang, 1_000),
     ] {
         add_fault(&harness.pool, operation, id, fault, times)
@@ -149,7 +150,7 @@ async fn start_failing_orders(harness: &Harness) {
         );
     };
     let recall = async {
-        wait_for_fault(harness, "dispatch", "up-recalled", 0).await;
+        wait_for_fault(harness, "dispatch", "up-recalled", 999).await;
         let street = json!({"street": "2 Side St"});
         futures::join!(
             request_change(harness, "up-recalled", "update-address", street),

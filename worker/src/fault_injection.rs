@@ -162,7 +162,7 @@ pub(crate) struct FlakyCarrier {
 }
 
 impl Carrier for FlakyCarrier {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         self.carrier.name()
     }
 

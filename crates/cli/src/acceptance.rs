@@ -3,6 +3,7 @@
 
 mod arguments;
 mod bench;
+mod change_scenarios;
 mod chaos;
 mod demo;
 mod load;

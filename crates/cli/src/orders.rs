@@ -10,6 +10,8 @@ mod check;
 mod find;
 mod list;
 mod menu;
+mod refund;
+mod returns;
 mod signals;
 mod start;
 mod state;
@@ -26,8 +28,12 @@ pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode> {
         OrderCommand::Approve(arguments) => signals::approve(arguments).await,
         OrderCommand::Reject(arguments) => signals::reject(arguments).await,
         OrderCommand::Cancel(arguments) => signals::cancel(arguments).await,
+        OrderCommand::Refund(arguments) => refund::refund(arguments).await,
+        OrderCommand::Return(arguments) => returns::run(arguments).await,
         OrderCommand::Hold(arguments) => signals::hold(arguments).await,
         OrderCommand::Release(arguments) => signals::release(arguments).await,
+        OrderCommand::Update(arguments) => signals::update(arguments).await,
+        OrderCommand::UpdateItems(arguments) => signals::update_items(arguments).await,
         OrderCommand::UpdateAddress(arguments) => signals::update_address(arguments).await,
         OrderCommand::ConfirmPayment(arguments) => signals::confirm_payment(arguments).await,
         OrderCommand::ConfirmDelivery(arguments) => signals::confirm_delivery(arguments).await,

@@ -53,6 +53,23 @@ pub(crate) fn sku(text: &str) -> Result<Sku, String> {
     Sku::parse(text).map_err(|error| format!("a SKU {error}"))
 }
 
+/// Parses `name=value`.
+pub(crate) fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("must be a name and a value, such as channel=web".to_owned()),
+    }
+}
+
+/// Parses units of a SKU, such as `ABC123=2`. The SKU can contain `=`.
+pub(crate) fn item(text: &str) -> Result<(String, u32), String> {
+    let parsed = text.rsplit_once('=').and_then(|(sku, units)| {
+        let units = units.parse().ok().filter(|units| *units > 0)?;
+        (!sku.is_empty()).then(|| (sku.to_owned(), units))
+    });
+    parsed.ok_or_else(|| "an item must be a SKU and a number of units, such as ABC123=2".to_owned())
+}
+
 /// Parses an amount of money above zero.
 pub(crate) fn amount(text: &str) -> Result<String, String> {
     match text.parse::<Decimal>() {
@@ -237,6 +254,14 @@ mod tests {
         }
         for invalid in ["", "a b", "a/b", &format!("order-{longest}x")] {
             assert!(order_id(invalid).is_err(), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn item_is_a_sku_with_units() {
+        assert_eq!(item("A=B=2"), Ok(("A=B".to_owned(), 2)));
+        for invalid in ["A", "=1", "A=0", "A=x", "A=-1"] {
+            assert!(item(invalid).is_err(), "{invalid:?}");
         }
     }
 

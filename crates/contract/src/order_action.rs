@@ -4,7 +4,7 @@ use crate::OrderView;
 use domain::{OrderStatus, PaymentStatus, WaitReason, string_enum};
 
 string_enum! {
-    /// A request to an order, by the last segment of its path below `signals/`.
+    /// A request to an order, by the last segment of its path. `update` is `PATCH /orders/{id}`.
     OrderAction {
         Approve => "approve",
         Reject => "reject",
@@ -15,6 +15,10 @@ string_enum! {
         ConfirmDelivery => "confirm-delivery",
         Hold => "hold",
         Release => "release",
+        UpdateItems => "update-items",
+        Update => "update",
+        Refund => "refunds",
+        Return => "returns",
     }
 }
 
@@ -47,7 +51,9 @@ fn is_allowed(order: &OrderView, action: OrderAction) -> bool {
             is_before_dispatch
                 && matches!(reason, Some(WaitReason::Review | WaitReason::PaymentHold))
         }
-        OrderAction::Cancel | OrderAction::UpdateAddress => is_before_dispatch,
+        OrderAction::Cancel | OrderAction::UpdateAddress | OrderAction::UpdateItems => {
+            is_before_dispatch
+        }
         OrderAction::CancelPayment => {
             let is_paid = order
                 .payment_info
@@ -80,6 +86,13 @@ fn is_allowed(order: &OrderView, action: OrderAction) -> bool {
         OrderAction::ConfirmDelivery => order.is_running && order.status == OrderStatus::Shipped,
         OrderAction::Hold => is_before_dispatch && order.hold.is_none(),
         OrderAction::Release => is_before_dispatch && order.hold.is_some(),
+        OrderAction::Update => !order.document_pending,
+        OrderAction::Refund => {
+            let currency = order.currency;
+            let amounts = order.amounts.as_ref().zip(currency);
+            amounts.is_some_and(|(amounts, currency)| amounts.are_refundable(currency))
+        }
+        OrderAction::Return => !order.is_running && order.status.is_dispatched(),
     }
 }
 
@@ -88,8 +101,8 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::Source;
-    use domain::{OrderId, OrderState, WaitingFor};
+    use crate::{Amounts, MovedMoney, Source};
+    use domain::{Currency, Decimal, OrderId, OrderState, WaitingFor};
 
     fn order(status: OrderStatus, reason: Option<WaitReason>) -> OrderView {
         let state = OrderState::new(OrderId::parse("o-1").unwrap(), DateTime::UNIX_EPOCH);
@@ -101,24 +114,64 @@ mod tests {
     }
 
     #[test]
-    fn closed_order_accepts_nothing() {
+    fn closed_order_accepts_notes_and_returns() {
         for status in OrderStatus::ALL {
             for reason in WaitReason::ALL {
                 let closed = OrderView {
                     is_running: false,
+                    document_pending: false,
                     ..order(*status, Some(*reason))
                 };
-                assert_eq!(allowed_actions(&closed), []);
+                let expected = match status {
+                    OrderStatus::Shipped | OrderStatus::Delivered => {
+                        &[OrderAction::Update, OrderAction::Return][..]
+                    }
+                    OrderStatus::Pending
+                    | OrderStatus::PaymentConfirmed
+                    | OrderStatus::Preparing
+                    | OrderStatus::Cancelled
+                    | OrderStatus::Failed => &[OrderAction::Update],
+                };
+                assert_eq!(allowed_actions(&closed), expected, "{status}");
             }
         }
     }
 
     #[test]
+    fn captured_money_that_is_left_can_be_refunded() {
+        let currency = Currency::parse("USD").unwrap();
+        let total = Decimal::new(1_000, 2);
+        for (refunded, due, expected) in [(0, 0, true), (400, 599, true), (400, 600, false)] {
+            let money = MovedMoney {
+                captured: 1_000,
+                refunded,
+                due,
+            };
+            let paid = OrderView {
+                currency: Some(currency),
+                amounts: Some(Amounts::from_ledger(total, currency, money)),
+                ..order(OrderStatus::Delivered, None)
+            };
+            let actions = allowed_actions(&paid);
+            assert_eq!(
+                actions.contains(&OrderAction::Refund),
+                expected,
+                "{money:?}"
+            );
+        }
+    }
+
+    #[test]
     fn actions_follow_the_wait() {
-        let waiting = |reason| allowed_actions(&order(OrderStatus::Pending, reason));
+        let requests = |order: &OrderView| {
+            let actions = allowed_actions(order).into_iter();
+            let requests = actions.filter(|action| *action != OrderAction::Update);
+            requests.collect::<Vec<_>>()
+        };
+        let waiting = |reason| requests(&order(OrderStatus::Pending, reason));
         let (cancel, address) = (OrderAction::Cancel, OrderAction::UpdateAddress);
-        let hold = OrderAction::Hold;
-        assert_eq!(waiting(None), [cancel, address, hold]);
+        let (hold, items) = (OrderAction::Hold, OrderAction::UpdateItems);
+        assert_eq!(waiting(None), [cancel, address, hold, items]);
         assert_eq!(
             waiting(Some(WaitReason::Review)),
             [
@@ -126,16 +179,15 @@ mod tests {
                 OrderAction::Reject,
                 cancel,
                 address,
-                hold
+                hold,
+                items
             ]
         );
         assert_eq!(
             waiting(Some(WaitReason::Payment)),
-            [cancel, address, OrderAction::ConfirmPayment, hold]
+            [cancel, address, OrderAction::ConfirmPayment, hold, items]
         );
         let shipped = order(OrderStatus::Shipped, Some(WaitReason::Delivery));
-        assert_eq!(allowed_actions(&shipped), [OrderAction::ConfirmDelivery]);
-        let cancelled = order(OrderStatus::Cancelled, None);
-        assert_eq!(allowed_actions(&cancelled), []);
+        assert_eq!(requests(&shipped), [OrderAction::ConfirmDelivery]);
     }
 }

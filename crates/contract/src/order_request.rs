@@ -46,8 +46,8 @@ const CHARGES: [&str; 5] = [
     "fees",
     "total_amount",
 ];
-const MAX_LINE_ITEMS: usize = 100;
-const MAX_QUANTITY: u32 = 10_000;
+pub(crate) const MAX_LINE_ITEMS: usize = 100;
+const MAX_QUANTITY: u32 = LineItem::MAX_QUANTITY;
 const MAX_NAME_LENGTH: usize = 200;
 const MAX_METHOD_LENGTH: usize = 200;
 const MAX_PROFILE_LENGTH: usize = 32;

@@ -1,6 +1,6 @@
 //! Conversions between Rust values and column values.
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::Error;
@@ -16,5 +16,19 @@ pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<Value, Error> {
     serde_json::to_value(value).map_err(|source| Error::Query {
         operation: "encode a JSON column",
         source: sqlx::Error::Encode(source.into()),
+    })
+}
+
+/// Reads a column of the order's row.
+pub(crate) fn parse_column<T: DeserializeOwned>(
+    order_id: &str,
+    column: &'static str,
+    value: Value,
+) -> Result<T, Error> {
+    serde_json::from_value(value).map_err(|source| Error::InvalidColumn {
+        table: "orders",
+        key: order_id.to_owned(),
+        column,
+        source,
     })
 }

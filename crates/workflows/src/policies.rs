@@ -63,6 +63,27 @@ pub(crate) fn backoff(number: u32) -> Duration {
     )
 }
 
+/// Returns the pause before a refund asks for the result that its provider reports later: one minute,
+/// doubled each time, at most an hour. Banks need days.
+pub(crate) fn refund_result_pause(number: u32) -> Duration {
+    doubled(Duration::from_secs(60), number, Duration::from_secs(3_600))
+}
+
+/// Returns the pause before a refund looks for its event in the order's audit log: 100 ms, in which an
+/// order writes, doubled each time. At most ten minutes, so that a year of waiting stays within the
+/// limits of a history by continue-as-new.
+pub(crate) fn refund_notice_pause(number: u32) -> Duration {
+    doubled(Duration::from_millis(100), number, Duration::from_secs(600))
+}
+
+/// Returns `first`, doubled for each number after 1, at most `longest`.
+fn doubled(first: Duration, number: u32, longest: Duration) -> Duration {
+    let factor = 1_u32
+        .checked_shl(number.saturating_sub(1))
+        .unwrap_or(u32::MAX);
+    first.saturating_mul(factor.max(1)).min(longest)
+}
+
 /// Retries lost attempts without limit, because the decision is made and must be executed. The
 /// interval of at most 20 s bounds the delay after the database is available again.
 fn unlimited_retries() -> RetryPolicy {
@@ -201,5 +222,9 @@ mod tests {
         );
         let pauses: Vec<u64> = (1..=7).map(|number| backoff(number).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+        let pauses: Vec<u64> = [1, 2, 6, 7, 33, 90]
+            .map(|number| refund_result_pause(number).as_secs())
+            .to_vec();
+        assert_eq!(pauses, [60, 120, 1_920, 3_600, 3_600, 3_600]);
     }
 }

@@ -1,10 +1,13 @@
 //! Prices of a customer's caller: by a signed quote, or with the scope `orders:price`.
 
+use std::path::Path;
+
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use super::{
-    Keys, Scope, create_api_key,
+    Keys, PROGRAM, Scope, create_api_key,
     issuer::{Issuer, now},
     sample_order, start_with_keys,
 };
@@ -145,7 +148,7 @@ async fn quote_sets_prices_of_one_order() {
         .expect_status(202);
     assert_eq!(
         (&started["total_amount"], &started["currency"]),
-        (&json!(28.0), &json!("EUR"))
+        (&json!(28), &json!("EUR"))
     );
     // A repeated start is the same request.
     let again = start("customer", "quoted-1", order)
@@ -185,6 +188,59 @@ async fn quote_sets_prices_of_one_order() {
     }
     assert_eq!(delivered, 1);
     harness.assert_invariants().await;
+}
+
+/// `orderflow quote` signs a quote that the API accepts with the key set that it prints.
+#[tokio::test]
+async fn command_line_signs_a_quote() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("quote-key.pem");
+    let pair = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(&key, pair.serialize_pem()).unwrap();
+    let claims = folder.path().join("quote.json");
+    let content = json!({
+        "customer_id": "C-1", "currency": "EUR", "shipping_amount": "4.00",
+        "items": [{"sku": "MUG", "quantity": 2, "unit_price": "12.00"}],
+    });
+    std::fs::write(&claims, content.to_string()).unwrap();
+    let run = async |arguments: &[&str], key: &Path| {
+        Command::new(PROGRAM)
+            .arg("quote")
+            .args(arguments)
+            .args(["--key-id", "2026-11", "--key"])
+            .arg(key)
+            .output()
+            .await
+            .unwrap()
+    };
+    let printed = async |arguments: &[&str]| {
+        let output = run(arguments, &key).await;
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let key_set = printed(&["key-set"]).await;
+    let keys = keys();
+    let harness = start_with_keys(&keys, &[("QUOTE_JWKS", key_set.as_str())]).await;
+    let quote = printed(&["create", claims.to_str().unwrap()]).await;
+    let started = harness
+        .call(
+            keys.get("customer"),
+            "POST",
+            "/orders/quoted/start",
+            Some(order_with(&quote)),
+        )
+        .await
+        .expect_status(202);
+    assert_eq!(started["total_amount"], json!(28));
+
+    // A file without a key is named, and so is the remedy.
+    let refused = run(&["key-set"], &claims).await;
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success(), "{message}");
+    assert!(
+        message.contains("quote.json") && message.contains("openssl genpkey"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

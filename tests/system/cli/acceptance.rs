@@ -49,7 +49,7 @@ async fn acceptance_scenarios_pass() {
     let harness = Harness::start().await;
     let lines = harness.run_json(&["test-workflow", "--json"]).await;
     let lines = lines.as_array().unwrap();
-    assert!(lines.len() >= 11, "{lines:?}");
+    assert!(lines.len() >= 15, "{lines:?}");
     for line in lines {
         assert_eq!(line["outcome"], "passed", "{line}");
     }

@@ -63,6 +63,7 @@ async fn erased_customer_is_in_no_table() {
     let harness = Harness::start_with(&[("REVIEW", "approval"), ("REVIEW_THRESHOLD", "100")]).await;
     for id in ["private-1", "private-2", "private-3"] {
         let mut order = order(&format!("pmt-{id}"));
+        order["items"][0]["metadata"] = json!({"engraving": "private note"});
         if id == "private-1" {
             order["items"][0]["unit_price"] = json!(50);
         }
@@ -75,10 +76,27 @@ async fn erased_customer_is_in_no_table() {
         harness.wait_for_end("private-1").await.status.as_str(),
         "delivered"
     );
+    let item = json!({"sku": "ABC123", "quantity": 1, "reason": "private reason"});
+    let requested = harness
+        .post("/orders/private-1/returns", json!({"items": [item]}))
+        .await
+        .expect_status(201);
+    let path = requested["return_id"].as_str().unwrap();
+    harness
+        .post(
+            &format!("/orders/private-1/returns/{path}/reject"),
+            json!({"reason": "private reason", "public_reason": "private reason"}),
+        )
+        .await
+        .expect_status(200);
     for id in ["private-2", "private-3"] {
         harness.wait_for_step(id, "manual_review").await;
     }
     for (request, body) in [
+        (
+            "signals/hold",
+            json!({"reason": "private reason", "public_reason": "private reason"}),
+        ),
         ("signals/update-address", json!({"street": "3 Private St"})),
         ("cancel", json!({"reason": "private reason"})),
     ] {
@@ -97,6 +115,7 @@ async fn erased_customer_is_in_no_table() {
     assert!(
         orders[0]["audit_log"].as_array().unwrap().len() > 5
             && orders[0]["payments"].as_array().unwrap().len() == 1
+            && orders[0]["returns"].as_array().unwrap().len() == 1
             && orders[0]["mails"].as_array().unwrap().len() == 4,
         "{exported}"
     );
@@ -127,7 +146,6 @@ async fn erased_customer_is_in_no_table() {
     );
     for kept in [
         "total_amount",
-        "items",
         "payment_info",
         "external_reference",
         "seq",
@@ -135,6 +153,10 @@ async fn erased_customer_is_in_no_table() {
     ] {
         assert_eq!(after[kept], before[kept], "{kept}");
     }
+    let item = |order: &Value| order["items"][0].as_object().unwrap().clone();
+    let mut kept = item(&before);
+    assert!(kept.remove("metadata").is_some(), "{kept:?}");
+    assert_eq!(item(&after), kept);
     // The open order keeps its data.
     let open = harness.get("/orders/private-3").await.expect_status(200);
     assert_eq!(open["note"], "private note");

@@ -172,15 +172,15 @@ fn filters() -> Vec<(&'static str, ListFilter, &'static str)> {
             "orders_waiting",
         ),
     ];
-    for (reason, attention) in [
-        ("review", OrderAttention::Review),
-        ("hold", OrderAttention::Hold),
+    for (reason, attention, index) in [
+        ("review", OrderAttention::Review, "orders_undecided"),
+        ("hold", OrderAttention::Hold, "orders_held"),
     ] {
         let filter = ListFilter {
             attention: Some(attention),
             ..blank()
         };
-        filters.push((reason, filter, "orders_undecided"));
+        filters.push((reason, filter, index));
     }
     for (text, index) in [
         ("customer7 surname7", "orders_words"),

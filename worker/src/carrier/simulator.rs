@@ -72,7 +72,7 @@ impl Simulator {
 }
 
 impl Carrier for Simulator {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "fedex"
     }
 

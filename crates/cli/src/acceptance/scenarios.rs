@@ -6,7 +6,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{sample_order::sample_order, test_run::TestRun};
+use super::{change_scenarios, sample_order::sample_order, test_run::TestRun};
 
 type Scenario<'a> = (&'static str, BoxFuture<'a, Result<String>>);
 
@@ -23,11 +23,15 @@ pub(super) fn list_scenarios(run: &TestRun) -> Vec<Scenario<'_>> {
         ("repeated start", duplicate_starts(run).boxed()),
         ("repeated idempotency key", duplicate_keys(run).boxed()),
         ("one payment for two orders", duplicate_payment(run).boxed()),
+        ("notes of an order", change_scenarios::notes(run).boxed()),
+        ("hold and release", change_scenarios::hold(run).boxed()),
+        ("refund of a part", change_scenarios::refund(run).boxed()),
+        ("return of units", change_scenarios::returned(run).boxed()),
         ("bad input", bad_input(run).boxed()),
     ]
 }
 
-const FULFILLED: &[&str] = &["shipped", "delivered"];
+pub(super) const FULFILLED: &[&str] = &["shipped", "delivered"];
 
 async fn happy_path(run: &TestRun) -> Result<String> {
     let mut body = sample_order(&run.id_prefix);

@@ -102,6 +102,42 @@ impl TestRun {
             .await??)
     }
 
+    /// Sends a request that must have no second effect when it is repeated. Skips the scenario if the
+    /// credential has no scope for it.
+    pub(super) async fn post_or_skip(
+        &self,
+        path: &str,
+        body: &Value,
+        key: &str,
+    ) -> Result<ApiResponse> {
+        let sent = Some(body.to_string());
+        match self
+            .api
+            .try_call(Method::POST, path, sent, Some(key))
+            .await?
+        {
+            Err(problem) if problem.status == 403 => {
+                Err(Skip(format!("the credential has no scope for /{path}")).into())
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Waits until a refund or a return has this state.
+    pub(super) async fn wait_for_state(&self, path: &str, state: &str) -> Result<()> {
+        let (began, mut ticks) = (Instant::now(), interval(Duration::from_millis(200)));
+        loop {
+            ticks.tick().await;
+            let found = self.call_api(Method::GET, path, None).await??.body;
+            if found["state"] == state {
+                return Ok(());
+            }
+            if began.elapsed() > TIMEOUT {
+                bail!("/{path} is {}, expected {state}", found["state"]);
+            }
+        }
+    }
+
     /// Sends a signal that must be rejected with this code.
     pub(super) async fn expect_refusal(
         &self,

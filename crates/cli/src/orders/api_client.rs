@@ -31,6 +31,8 @@ pub(crate) struct ApiClient {
     base: Url,
     /// Duration for which a call is repeated that the API answers with 503.
     retry_for: Duration,
+    /// The `Idempotency-Key` of its calls.
+    key: Option<String>,
 }
 
 /// Reads the credentials `ORDERFLOW_API_KEY` and `ORDERFLOW_TOKEN` into headers, which are never
@@ -111,6 +113,7 @@ impl ApiClient {
             client,
             base,
             retry_for: Duration::ZERO,
+            key: None,
         })
     }
 
@@ -125,6 +128,14 @@ impl ApiClient {
     /// Starts an order with a body of `POST /orders`.
     pub(crate) async fn create_order(&self, body: &Value) -> Result<ApiResponse> {
         self.send(Method::POST, &["orders"], Some(body)).await
+    }
+
+    /// Returns a client whose calls have this `Idempotency-Key`.
+    pub(crate) fn with_key(self, key: String) -> Self {
+        Self {
+            key: Some(key),
+            ..self
+        }
     }
 
     /// Checks that the API is available.
@@ -228,7 +239,8 @@ impl ApiClient {
         path: &[String],
         body: Option<&Value>,
     ) -> Result<std::result::Result<ApiResponse, Problem>> {
-        self.exchange(method, path, body.map(Value::to_string), None)
+        let key = self.key.as_deref();
+        self.exchange(method, path, body.map(Value::to_string), key)
             .await
     }
 
@@ -478,6 +490,8 @@ fn next_step(code: &str, id: &str) -> String {
         | "not_shipped"
         | "not_paid"
         | "already_paid"
+        | "payment_refunded"
+        | "transaction_mismatch"
         | "payment_not_expected" => format!(" See the order with `orderflow show {id}`."),
         "payment_id_in_use" => {
             " Use another payment id: each one pays for one order only.".to_owned()

@@ -59,6 +59,7 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
                 signals::cancel(Cancel {
                     order,
                     reason: input.prompt("Reason (empty for none): ")?,
+                    public_reason: None,
                 })
                 .await
             }
@@ -86,6 +87,7 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
                     order,
                     reviewer: None,
                     reason,
+                    public_reason: None,
                 })
                 .await
             }

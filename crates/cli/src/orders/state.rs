@@ -141,6 +141,7 @@ pub(crate) async fn show_order(order: OrderArguments) -> Result<()> {
                 "/payment_info/transaction_id",
             ]),
         ),
+        ("refunds", format_refunds(&response)),
         (
             "shipment",
             joined(&["/shipment_info/provider", "/shipment_info/tracking_number"]),
@@ -172,6 +173,18 @@ fn format_charges(response: &ApiResponse) -> String {
         })
     });
     single.chain(adjustments).collect::<Vec<_>>().join(", ")
+}
+
+fn format_refunds(response: &ApiResponse) -> String {
+    let refund = |refund: &Value| {
+        let text = |name: &str| refund.get(name).and_then(Value::as_str).unwrap_or_default();
+        let amount = format_money(refund.get("amount"), text("currency"));
+        format!("{} {amount} {}", text("refund_id"), text("state"))
+    };
+    let refunds = response.body.get("refunds").and_then(Value::as_array);
+    refunds
+        .map(|refunds| refunds.iter().map(refund).collect::<Vec<_>>().join(", "))
+        .unwrap_or_default()
 }
 
 fn format_items(response: &ApiResponse) -> String {

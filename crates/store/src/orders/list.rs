@@ -432,7 +432,7 @@ impl<'a> ListQuery<'a> {
             }
             Some(OrderAttention::Hold) => {
                 query.push(
-                    " and is_running and waiting_json ->> 'reason' in ('payment_hold', 'hold')",
+                    " and is_running and (hold_json is not null or waiting_json ->> 'reason' in ('payment_hold', 'hold'))",
                 );
             }
             Some(OrderAttention::Stalled) => {

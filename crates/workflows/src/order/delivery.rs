@@ -8,7 +8,9 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 use super::{
     OrderWorkflow,
     continuation::{self, WaitingPlace},
-    current_time, persistence, waiting,
+    current_time,
+    decisions::with_claim,
+    persistence, waiting,
 };
 use crate::activity::OrderActivities;
 use domain::{AuditEventType, CompleteOn, DeliveryPolicy, OrderStatus, Step};
@@ -46,12 +48,12 @@ pub(super) async fn await_delivery(ctx: &WorkflowContext<OrderWorkflow>) {
         }
         // The state machine always allows this transition from `shipped`.
         let _ = order.advance_to(OrderStatus::Delivered, Step::Deliver);
-        let payload = json!({
-            "basis": basis,
-            "delivered_at": delivered_at,
-            "signed_by": confirmation.signed_by,
+        let payload = json!({"basis": basis, "delivered_at": delivered_at});
+        let payload = with_claim(payload, "signed_by", confirmation.signed_by.as_deref());
+        let origin = order.delivery_origin.clone();
+        order.caused_by(origin, |order| {
+            order.append_audit_event(AuditEventType::OrderDelivered, payload, now);
         });
-        order.append_audit_event(AuditEventType::OrderDelivered, payload, now);
         order.state.finish();
     });
     persistence::publish_search_attributes(ctx);

@@ -1,0 +1,60 @@
+//! Reports of the carrier about the parcel.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::{OrderWorkflow, shipment};
+use contract::{DeliveryConfirmation, RequestOrigin, TrackingReport};
+use domain::{AuditEventType, OrderStatus, ShipmentInfo, TrackingKind};
+
+impl OrderWorkflow {
+    /// Records a report. One that arrives before the order knows of the dispatch is kept until then.
+    pub(super) fn record_report(&mut self, report: TrackingReport, now: DateTime<Utc>) {
+        if self.state.shipment.is_some() {
+            self.add_report(report, now);
+        } else if self.early_reports.len() < ShipmentInfo::MAX_EVENTS
+            && !self.early_reports.contains(&report)
+        {
+            self.early_reports.push(report);
+        }
+    }
+
+    /// Records the reports that arrived before the dispatch was known.
+    pub(super) fn record_early_reports(&mut self, now: DateTime<Utc>) {
+        for report in std::mem::take(&mut self.early_reports) {
+            self.add_report(report, now);
+        }
+    }
+
+    /// Adds a report about the dispatched parcel. A parcel that was recalled is another one.
+    fn add_report(&mut self, report: TrackingReport, now: DateTime<Utc>) {
+        let TrackingReport {
+            order_id,
+            shipment_id,
+            event,
+        } = report;
+        let is_other = |number| shipment::shipment_id(&order_id, number) != shipment_id;
+        if self.dispatched_parcel.is_some_and(is_other) {
+            return;
+        }
+        let Some(shipment) = self.state.shipment.as_mut() else {
+            return;
+        };
+        if !shipment.add_event(event.clone()) {
+            return;
+        }
+        let delivered_at = shipment.delivery_time(event.at, now);
+        let origin = RequestOrigin::of_carrier();
+        self.caused_by(Some(origin.clone()), |order| {
+            order.append_audit_event(AuditEventType::ShipmentTracked, json!(event), now);
+        });
+        let is_open = self.state.status() == OrderStatus::Shipped && self.state.is_running();
+        if event.kind == TrackingKind::Delivered && is_open && self.delivery.is_none() {
+            self.delivery_origin = Some(origin);
+            self.delivery = Some(DeliveryConfirmation {
+                delivered_at: Some(delivered_at),
+                signed_by: None,
+            });
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The stock that unpaid orders of a customer's caller hold.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use super::{Keys, Scope, create_api_key, start_with_keys};
+use crate::{api::ApiResponse, harness::Harness};
+
+/// Returns keys of the customers C-1 and C-2, and of the shop.
+fn keys() -> Keys {
+    let scopes = &[Scope::Read, Scope::Write, Scope::Price, Scope::Operate][..];
+    let key = |(name, customer): (&'static str, Option<&str>)| {
+        let made = create_api_key(name, scopes, customer, None).unwrap();
+        (name, made.key, made.line)
+    };
+    let all = [
+        ("customer", Some("C-1")),
+        ("other", Some("C-2")),
+        ("shop", None),
+    ];
+    Keys(all.map(key).into())
+}
+
+fn order(quantity: u32) -> Value {
+    json!({
+        "items": [{"sku": "MUG", "quantity": quantity, "unit_price": "1.00"}],
+        "shipping_address": {"street": "1 Main St"},
+    })
+}
+
+struct Shop {
+    harness: Harness,
+    keys: Keys,
+}
+
+impl Shop {
+    /// Starts a shop whose orders wait for a payment.
+    async fn start(more: &[(&str, &str)]) -> Self {
+        let keys = keys();
+        let settings = [&[("ORDER_PROFILE", "checkout")], more].concat();
+        let harness = start_with_keys(&keys, &settings).await;
+        Self { harness, keys }
+    }
+
+    async fn post(&self, key: &str, path: &str, body: Value) -> ApiResponse {
+        let key = self.keys.get(key);
+        let send = async || {
+            let body = Some(body.clone());
+            self.harness.call(key, "POST", path, body).await
+        };
+        let is_answered = |response: &ApiResponse| response.status != 503;
+        self.harness
+            .wait_until("a response", send, is_answered)
+            .await
+    }
+
+    async fn create(&self, key: &str, id: &str, quantity: u32) {
+        let path = format!("/orders/{id}/start");
+        let started = self.post(key, &path, order(quantity)).await;
+        started.expect_status(202);
+    }
+
+    /// Returns the code of the failure, or the reason of the wait.
+    async fn outcome(&self, id: &str) -> String {
+        let path = format!("/orders/{id}");
+        let read = async || {
+            let key = self.keys.get("shop");
+            let order = self.harness.call(key, "GET", &path, None).await.body;
+            let code = order["failure"]["code"].as_str();
+            let reason = order["waiting_for"]["reason"].as_str();
+            code.or(reason).map(str::to_owned)
+        };
+        let found = self.harness.wait_until(id, read, Option::is_some).await;
+        found.unwrap()
+    }
+
+    async fn pay(&self, id: &str, amount: u32) {
+        let body = json!({"transaction_id": format!("tx-{id}"), "amount": amount});
+        let path = format!("/orders/{id}/payment");
+        let paid = self.post("shop", &path, body).await;
+        // 202: undecided until the response had to be sent.
+        assert!([200, 202, 409].contains(&paid.status.as_u16()), "{paid:?}");
+    }
+
+    async fn held(&self) -> i64 {
+        let held = "select coalesce(sum(held), 0)::bigint from inventory";
+        let held = sqlx::query_scalar(held);
+        held.fetch_one(&self.harness.pool).await.unwrap()
+    }
+
+    async fn wait_for_held(&self, units: i64) {
+        let read = async || self.held().await;
+        let is_met = |held: &i64| *held == units;
+        self.harness
+            .wait_until(&format!("{units} held units"), read, is_met)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn order_beyond_a_limit_holds_nothing() {
+    let shop = Shop::start(&[]).await;
+    for (key, id) in [("customer", "large"), ("shop", "large-2")] {
+        let path = format!("/orders/{id}/start");
+        let large = shop.post(key, &path, order(101)).await;
+        if id == "large" {
+            let problem = large.expect_problem(422, "invalid_request");
+            assert_eq!(problem["errors"][0]["pointer"], "/items", "{problem}");
+        } else {
+            large.expect_status(202);
+        }
+    }
+    shop.wait_for_held(101).await;
+
+    // 10 orders of 60 units at the same time: three of them have at most 200.
+    let ids: Vec<_> = (0..10).map(|number| format!("many-{number}")).collect();
+    join_all(ids.iter().map(|id| shop.create("customer", id, 60))).await;
+    let outcomes = join_all(ids.iter().map(|id| shop.outcome(id))).await;
+    let count = |wanted: &str| {
+        let equal = outcomes.iter().filter(|outcome| *outcome == wanted);
+        equal.count()
+    };
+    assert_eq!(
+        (count("payment"), count("reservation_limit")),
+        (3, 7),
+        "{outcomes:?}"
+    );
+    assert_eq!(shop.held().await, 101 + 180);
+    // The limit is for each customer, and not for orders of the shop.
+    shop.create("other", "other-1", 100).await;
+    assert_eq!(shop.outcome("other-1").await, "payment");
+
+    // A paid order counts no more.
+    let paid = outcomes.iter().position(|outcome| outcome == "payment");
+    let paid = &ids[paid.unwrap()];
+    shop.pay(paid, 60).await;
+    shop.harness.wait_for_end(paid).await;
+    shop.create("customer", "again", 60).await;
+    assert_eq!(shop.outcome("again").await, "payment");
+    shop.harness.assert_invariants().await;
+}
+
+/// Lets two orders release their stock, and pays one of them.
+async fn release_and_pay() -> Shop {
+    let limits = [("RESERVATION_TIMEOUT", "1s"), ("DEFAULT_STOCK", "10")];
+    let shop = Shop::start(&limits).await;
+    shop.create("customer", "paid-late", 8).await;
+    shop.create("customer", "sold-out", 2).await;
+    for id in ["paid-late", "sold-out"] {
+        let read = async || shop.harness.audit_event_types(id).await;
+        let is_released = |log: &Vec<String>| log.iter().any(|kind| kind == "inventory_released");
+        shop.harness
+            .wait_until("the release", read, is_released)
+            .await;
+        assert_eq!(shop.outcome(id).await, "payment");
+    }
+    assert_eq!(shop.held().await, 0);
+    // An order of the shop holds its stock until the end of its wait.
+    shop.create("shop", "of-shop", 2).await;
+    shop.wait_for_held(2).await;
+    shop.pay("paid-late", 8).await;
+    let ended = shop.harness.wait_for_end("paid-late").await;
+    assert_eq!(ended.status.as_str(), "delivered");
+    shop
+}
+
+/// Takes the order `paid-late` through a release and another reservation.
+pub(crate) async fn run_late_payment() -> Harness {
+    release_and_pay().await.harness
+}
+
+#[tokio::test]
+async fn unpaid_order_releases_its_stock_in_time() {
+    let shop = release_and_pay().await;
+    let log = shop.harness.audit_event_types("paid-late").await;
+    let stock: Vec<_> = log
+        .iter()
+        .filter(|kind| kind.starts_with("inventory"))
+        .collect();
+    let twice = [
+        "inventory_reserved",
+        "inventory_released",
+        "inventory_reserved",
+    ];
+    assert_eq!(stock, twice);
+    let path = "/orders/sold-out/signals/update-items";
+    let less = json!({"items": [{"sku": "MUG", "quantity": 1}]});
+    let changed = shop.post("customer", path, less).await;
+    changed.expect_problem(422, "items_not_changeable");
+
+    shop.pay("sold-out", 2).await;
+    let ended = shop.harness.wait_for_end("sold-out").await;
+    assert_eq!(ended.failure.unwrap().code.as_str(), "out_of_stock");
+    let payment = ended.payment_info.unwrap().status;
+    assert!(payment.is_refunded_or_due(), "{payment}");
+    assert_eq!(shop.held().await, 2);
+    // It held nothing any more, so nothing was released.
+    let log = shop.harness.audit_event_types("sold-out").await;
+    let released = log.iter().filter(|kind| *kind == "inventory_released");
+    assert_eq!(released.count(), 1, "{log:?}");
+    shop.harness.assert_invariants().await;
+}

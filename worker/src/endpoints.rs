@@ -1,0 +1,14 @@
+//! Messages about orders to other systems. A loop beside the task queues sends the messages in the
+//! outbox.
+//!
+//! An order never waits for a receiver, and one endpoint never waits for another. Addresses, secrets and
+//! contents are never logged.
+
+mod body;
+mod outbox;
+mod retry;
+mod sender;
+mod settings;
+
+pub(crate) use outbox::run_outbox;
+pub use settings::EndpointSettings;
