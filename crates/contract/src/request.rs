@@ -283,10 +283,9 @@ impl Request for DeliveryConfirmation {
         })
     }
     fn object_schema() -> Value {
-        // A blank value counts as absent, as in every field.
         let time = json!({"anyOf": [
             {"type": ["string", "null"], "format": "date-time"},
-            {"type": "string", "pattern": "^\\s*$"},
+            schema::blank(),
         ]});
         schema::object(
             [

@@ -74,7 +74,14 @@ fn in_class(ranges: &[(char, char)]) -> String {
 
 /// Returns the pattern of an optional value with white space around it. A blank text counts as absent.
 pub(crate) fn padded(value: &str) -> String {
-    format!("^[{WHITE_SPACE}]*({value})?[{WHITE_SPACE}]*$")
+    let hidden = in_class(INVISIBLE);
+    format!("^([{WHITE_SPACE}]*({value})[{WHITE_SPACE}]*|[{hidden}]*)$")
+}
+
+/// Returns the schema of a blank text, which counts as absent.
+pub(crate) fn blank() -> Value {
+    let hidden = in_class(INVISIBLE);
+    json!({"description": "Blank counts as absent.", "type": "string", "pattern": format!("^[{hidden}]*$")})
 }
 
 /// Returns the schema of a text that `Fields::take_text` reads. White space at the ends may contain
@@ -119,7 +126,7 @@ pub(crate) fn identifier<T: Identifier>() -> Value {
     json!({"type": ["string", "null"], "maxLength": T::MAX_LENGTH, "pattern": padded(value)})
 }
 
-/// Returns the schema of a currency code, which lists all accepted codes. An empty one counts as absent.
+/// Returns the schema of a currency code, which lists all accepted codes.
 pub(crate) fn currency() -> Value {
     let letters = || 'A'..='Z';
     let codes = letters().flat_map(|first| {
@@ -130,9 +137,9 @@ pub(crate) fn currency() -> Value {
         .filter(|code| Currency::parse_any_case(code).is_ok())
         .collect();
     let lower: Vec<_> = known.iter().map(|code| code.to_lowercase()).collect();
-    let codes = known.into_iter().chain(lower).chain([String::new()]);
-    let values: Vec<_> = codes.map(Value::String).chain([Value::Null]).collect();
-    json!({"type": ["string", "null"], "enum": values})
+    let codes = known.into_iter().chain(lower).map(Value::String);
+    let values: Vec<_> = codes.chain([Value::Null]).collect();
+    json!({"anyOf": [{"type": ["string", "null"], "enum": values}, blank()]})
 }
 
 /// Returns the schema of a decimal above zero, as a number or a string.

@@ -119,7 +119,6 @@ impl ProblemKind {
                 | RefusalCode::TransactionMismatch
                 | RefusalCode::DeliveryTimeInvalid
                 | RefusalCode::AddressIncomplete
-                | RefusalCode::ItemsNotChangeable
                 | RefusalCode::MetadataTooLarge
                 | RefusalCode::Malformed => {
                     (422, code.as_str(), "Request not accepted by the order")
@@ -132,6 +131,7 @@ impl ProblemKind {
                 | RefusalCode::NotPaid
                 | RefusalCode::PaymentIdInUse
                 | RefusalCode::PaymentRefunded
+                | RefusalCode::ItemsNotChangeable
                 | RefusalCode::IncreaseNotAllowed
                 | RefusalCode::InsufficientStock
                 | RefusalCode::PaymentInProgress

@@ -190,6 +190,14 @@ async fn run_paid_orders(harness: &Harness) {
         .await,
         200
     );
+    harness.wait_for_end("confirmed").await;
+    // No amount in USD has three decimals.
+    let inexact = json!({"transaction_id": "t-inexact", "amount": 1.005});
+    assert_eq!(
+        send_request(harness, "confirmed", "payment", inexact).await,
+        409
+    );
+    wait_for_audit_event(harness, "confirmed", AuditEventType::RequestRefused).await;
     harness.wait_for_status("given-back", "preparing").await;
     assert_eq!(
         send_request(

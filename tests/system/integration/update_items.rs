@@ -89,7 +89,7 @@ async fn unpaid_order_gets_less_and_more() {
         ),
     ] {
         let refused = update(&harness, id, items).await;
-        let problem = refused.expect_problem(422, "items_not_changeable");
+        let problem = refused.expect_problem(409, "items_not_changeable");
         let found = problem["detail"].as_str().unwrap().to_lowercase();
         assert!(found.contains(&detail.to_lowercase()), "{problem}");
     }
@@ -225,7 +225,7 @@ async fn refunded_order_keeps_its_quantities() {
         .await;
     update(&harness, id, json!([{"sku": "PEN-1", "quantity": 0}]))
         .await
-        .expect_problem(422, "items_not_changeable");
+        .expect_problem(409, "items_not_changeable");
     assert_eq!(harness.provider_movements(id).await, ["capture", "refund"]);
     harness.assert_invariants().await;
 }

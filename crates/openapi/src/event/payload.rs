@@ -746,9 +746,10 @@ fn request_refused(types: &mut SchemaRegistry) -> Payload {
         ],
     );
     refused.schema["properties"]["detail"] = json!({"type": "string"});
-    // The payment that a refused confirmation reported.
+    // The payment that a refused confirmation reported. The amount is `null` if it is not an amount of its currency.
     refused.schema["properties"]["transaction_id"] = types.schema_of::<TransactionId>();
-    refused.schema["properties"]["amount"] = types.schema_of::<Decimal>();
+    refused.schema["properties"]["amount"] = types.schema_of::<Option<Decimal>>();
+    refused.schema["properties"]["event_id"] = json!({"type": "string"});
     // The amount with which the transaction is recorded.
     refused.schema["properties"]["recorded_amount"] = types.schema_of::<Decimal>();
     refused.schema["required"] = json!(["request", "code"]);
