@@ -630,3 +630,32 @@ async fn orders_are_found_by_text_and_status() {
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(message.contains("created_after"), "{message}");
 }
+
+#[tokio::test]
+async fn order_is_found_by_its_reference() {
+    let harness = Harness::start().await;
+    for id in ["referenced", "other"] {
+        let payment_id = format!("pmt-{id}");
+        harness
+            .run_json(&["start-order", id, &payment_id, "--json"])
+            .await;
+        harness.wait_for_end(id).await;
+    }
+    let update = ["update", "referenced", "--reference", "ERP 4711/a"];
+    Harness::expect_stdout(harness.run_orderflow(&update).await);
+    let find = ["find", "--reference", "erp 4711/A", "--json"];
+    let read = async || harness.run_json(&find).await;
+    let found = harness
+        .wait_until("the order with the reference", read, |found| {
+            found[0]["order_id"] == "referenced"
+        })
+        .await;
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    // A part of the reference is found as a text, not as a reference.
+    let part = harness
+        .run_json(&["find", "--reference", "ERP", "--json"])
+        .await;
+    assert_eq!(part, serde_json::json!([]));
+    let text = harness.run_json(&["find", "ERP", "--json"]).await;
+    assert_eq!(text[0]["order_id"], "referenced", "{text}");
+}

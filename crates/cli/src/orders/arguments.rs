@@ -120,6 +120,7 @@ pub(crate) enum OrderCommand {
     #[command(after_help = "Examples:
   orderflow find lovelace
   orderflow find --email ada@example.com --json
+  orderflow find --reference ERP-4711
   orderflow find --status cancelled,failed --updated-after 2026-11-21 --sort updated_at
   orderflow find --attention hold")]
     Find(FindArguments),
@@ -468,7 +469,8 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct FindArguments {
-    /// Beginning of an id, an e-mail address, a name, a transaction id or a tracking number.
+    /// Beginning of an id, an e-mail address, a name, a transaction id, a tracking number or an
+    /// external reference.
     pub(crate) text: Option<String>,
     /// Find only orders with one of these statuses, separated by commas.
     #[arg(long, value_delimiter = ',', value_parser = value_parsers::status())]
@@ -479,6 +481,9 @@ pub(crate) struct FindArguments {
     /// Find only orders of this e-mail address.
     #[arg(long)]
     pub(crate) email: Option<String>,
+    /// Find only orders with this external reference, the order's name in another system.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reference: Option<String>,
     /// Find only orders that need a person for this reason.
     #[arg(long, value_parser = value_parsers::attention())]
     pub(crate) attention: Option<OrderAttention>,

@@ -50,6 +50,7 @@ fn list_path(arguments: &FindArguments) -> String {
             arguments.customer.as_ref().map(ToString::to_string),
         ),
         ("email", text(&arguments.email)),
+        ("external_reference", text(&arguments.reference)),
         (
             "attention",
             arguments.attention.map(|attention| attention.to_string()),
