@@ -63,11 +63,24 @@ pub(crate) fn name_and_value(text: &str) -> Result<(String, String), String> {
 
 /// Parses units of a SKU, such as `ABC123=2`. The SKU can contain `=`.
 pub(crate) fn item(text: &str) -> Result<(String, u32), String> {
-    let parsed = text.rsplit_once('=').and_then(|(sku, units)| {
-        let units = units.parse().ok().filter(|units| *units > 0)?;
-        (!sku.is_empty()).then(|| (sku.to_owned(), units))
-    });
-    parsed.ok_or_else(|| "an item must be a SKU and a number of units, such as ABC123=2".to_owned())
+    split_item(text)
+        .filter(|(_, units)| *units > 0)
+        .ok_or_else(|| "an item must be a SKU and a number of units, such as ABC123=2".to_owned())
+}
+
+/// Parses a SKU and its new quantity, such as `ABC123=2`; zero removes the SKU.
+pub(crate) fn new_quantity(text: &str) -> Result<(String, u32), String> {
+    split_item(text).ok_or_else(|| {
+        "a change must be a SKU and its new quantity, such as ABC123=2, or ABC123=0 to remove it"
+            .to_owned()
+    })
+}
+
+/// Splits a SKU, which can contain `=`, and a number of units.
+fn split_item(text: &str) -> Option<(String, u32)> {
+    let (sku, units) = text.rsplit_once('=')?;
+    let units = units.parse::<u32>().ok()?;
+    (!sku.is_empty()).then(|| (sku.to_owned(), units))
 }
 
 /// Parses an amount of money above zero.
@@ -262,6 +275,14 @@ mod tests {
         assert_eq!(item("A=B=2"), Ok(("A=B".to_owned(), 2)));
         for invalid in ["A", "=1", "A=0", "A=x", "A=-1"] {
             assert!(item(invalid).is_err(), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn new_quantity_can_be_zero() {
+        assert_eq!(new_quantity("A=B=0"), Ok(("A=B".to_owned(), 0)));
+        for invalid in ["A", "=1", "A=", "A=x", "A=-1"] {
+            assert!(new_quantity(invalid).is_err(), "{invalid:?}");
         }
     }
 

@@ -268,8 +268,8 @@ pub(crate) struct UpdateItems {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
     /// A SKU and its new quantity. Can be repeated.
-    #[arg(required = true, value_name = "SKU=QUANTITY", value_parser = value_parsers::name_and_value)]
-    pub(crate) items: Vec<(String, String)>,
+    #[arg(required = true, value_name = "SKU=QUANTITY", value_parser = value_parsers::new_quantity)]
+    pub(crate) items: Vec<(String, u32)>,
 }
 
 #[derive(Debug, Args)]
