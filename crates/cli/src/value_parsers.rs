@@ -5,7 +5,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use contract::{OrderAttention, OrderSort, parse_order_workflow_id};
+use contract::{MAX_STOCK, OrderAttention, OrderSort, parse_order_workflow_id};
 use devstack::Stack;
 use domain::{
     Concern, Currency, CustomerId, Decimal, OrderId, PaymentId, Profile, Sku, Span, TransactionId,
@@ -83,6 +83,18 @@ fn split_item(text: &str) -> Option<(String, u32)> {
     (!sku.is_empty()).then(|| (sku.to_owned(), units))
 }
 
+/// Parses a number of units to add, such as `+5`, or to remove, such as `-3`.
+pub(crate) fn adjustment(text: &str) -> Result<i64, String> {
+    let units = text.parse::<i64>().ok();
+    units
+        .filter(|units| *units != 0 && (-MAX_STOCK..=MAX_STOCK).contains(units))
+        .ok_or_else(|| {
+            format!(
+                "an adjustment must be a whole number such as +5 or -3, not 0 and at most {MAX_STOCK}"
+            )
+        })
+}
+
 /// Parses an amount of money above zero.
 pub(crate) fn amount(text: &str) -> Result<String, String> {
     match text.parse::<Decimal>() {
@@ -99,18 +111,26 @@ pub(crate) fn currency(text: &str) -> Result<Currency, String> {
 
 /// Parses a payment provider's event id, which must be valid in an HTTP header.
 pub(crate) fn event_id(text: &str) -> Result<String, String> {
-    if (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(text.to_owned());
-    }
-    Err("an event id must have 1 to 200 printable ASCII characters without spaces".to_owned())
+    printable(text, "an event id", 200)
+}
+
+/// Parses the key of a change that must be made once.
+pub(crate) fn idempotency_key(text: &str) -> Result<String, String> {
+    printable(text, "an idempotency key", 200)
 }
 
 /// Parses the id of an entry of the work list, a payment, a transaction or an order.
 pub(crate) fn money_id(text: &str) -> Result<String, String> {
-    if (1..=400).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    printable(text, "an id", 400)
+}
+
+fn printable(text: &str, kind: &str, max_length: usize) -> Result<String, String> {
+    if (1..=max_length).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text.to_owned());
     }
-    Err("an id must have 1 to 400 printable ASCII characters without spaces".to_owned())
+    Err(format!(
+        "{kind} must have 1 to {max_length} printable ASCII characters without spaces"
+    ))
 }
 
 /// Parses a note for the audit log.
@@ -283,6 +303,21 @@ mod tests {
         assert_eq!(new_quantity("A=B=0"), Ok(("A=B".to_owned(), 0)));
         for invalid in ["A", "=1", "A=", "A=x", "A=-1"] {
             assert!(new_quantity(invalid).is_err(), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn adjustment_adds_or_removes_units() {
+        for (text, units) in [
+            ("+5", 5),
+            ("5", 5),
+            ("-3", -3),
+            ("-1000000000000", -MAX_STOCK),
+        ] {
+            assert_eq!(adjustment(text), Ok(units), "{text}");
+        }
+        for invalid in ["0", "+0", "1.5", "many", "", "1000000000001"] {
+            assert!(adjustment(invalid).is_err(), "{invalid:?}");
         }
     }
 
