@@ -81,7 +81,9 @@ async fn return_is_requested_decided_and_received() {
         .run_orderflow(&["return", "order-cli-rt", "cancel", id])
         .await;
     let message = String::from_utf8_lossy(&late.stderr).into_owned();
-    assert!(message.contains("return_state_conflict"), "{message}");
+    for part in ["return_state_conflict", "`orderflow return cli-rt list`"] {
+        assert!(message.contains(part), "{part} is not in {message}");
+    }
 }
 
 #[tokio::test]

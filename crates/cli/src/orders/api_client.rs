@@ -445,7 +445,7 @@ impl Problem {
         } else {
             format!(" The order is {order}.")
         };
-        let next = next_step(&code, order_id_in(&member("instance")));
+        let next = next_step(&code, &member("instance"));
         // The title and the detail of this code are the same sentence.
         let summary = if code == "order_exists" {
             detail
@@ -467,13 +467,22 @@ impl Problem {
 
 /// Returns the order id in the path of a call, which may begin with an API Gateway stage.
 fn order_id_in(path: &str) -> &str {
-    path.rsplit_once("/orders/")
+    segment_after(path, "/orders/")
+}
+
+fn endpoint_id_in(path: &str) -> &str {
+    segment_after(path, "/webhook-endpoints/")
+}
+
+fn segment_after<'a>(path: &'a str, collection: &str) -> &'a str {
+    path.rsplit_once(collection)
         .and_then(|(_, rest)| rest.split(['/', '?']).next())
         .unwrap_or("ID")
 }
 
-/// Returns the next step for a problem that a command can help with.
-fn next_step(code: &str, id: &str) -> String {
+/// Returns the next step for a problem of a call to `path` that a command can help with.
+fn next_step(code: &str, path: &str) -> String {
+    let id = order_id_in(path);
     match code {
         "worker_unavailable" => " Run `orderflow check`.".to_owned(),
         "temporal_unavailable" | "database_unavailable" => {
@@ -492,10 +501,34 @@ fn next_step(code: &str, id: &str) -> String {
         | "already_paid"
         | "payment_refunded"
         | "transaction_mismatch"
+        | "payment_in_progress"
+        | "items_not_changeable"
+        | "increase_not_allowed"
+        | "refund_exceeds_payment"
+        | "refund_exceeds_items"
+        | "not_delivered"
+        | "return_exceeds_items"
         | "payment_not_expected" => format!(" See the order with `orderflow show {id}`."),
         "payment_id_in_use" => {
             " Use another payment id: each one pays for one order only.".to_owned()
         }
+        "return_not_found" | "return_state_conflict" => {
+            format!(" See the returns with `orderflow return {id} list`.")
+        }
+        "insufficient_stock" => " See the stock with `orderflow stock list`.".to_owned(),
+        "endpoint_not_found" | "endpoint_limit" => {
+            " See the endpoints with `orderflow endpoints list`.".to_owned()
+        }
+        "endpoint_disabled" => {
+            format!(
+                " Run `orderflow endpoints enable {}`.",
+                endpoint_id_in(path)
+            )
+        }
+        "delivery_not_found" => format!(
+            " See the messages with `orderflow endpoints deliveries {}`.",
+            endpoint_id_in(path)
+        ),
         _ => String::new(),
     }
 }
@@ -539,5 +572,9 @@ mod tests {
             ("o-1", "o-1")
         );
         assert_eq!(order_id_in("/prod/orders"), "ID");
+        assert_eq!(
+            endpoint_id_in("/prod/webhook-endpoints/ep_1/deliveries/2/redeliver"),
+            "ep_1"
+        );
     }
 }
