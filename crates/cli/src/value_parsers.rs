@@ -133,6 +133,15 @@ fn printable(text: &str, kind: &str, max_length: usize) -> Result<String, String
     ))
 }
 
+/// Parses the id of an endpoint, which is a part of a path.
+pub(crate) fn endpoint_id(text: &str) -> Result<String, String> {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    if (1..=64).contains(&text.len()) && text.chars().all(is_allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("an endpoint id must have 1 to 64 letters, digits or '_'; `orderflow endpoints list` shows the ids".to_owned())
+}
+
 /// Parses a note for the audit log.
 pub(crate) fn note(text: &str) -> Result<String, String> {
     let text = text.trim();
