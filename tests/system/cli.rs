@@ -15,6 +15,7 @@ mod providers;
 mod search_attributes;
 mod snapshot;
 mod stack;
+mod stats;
 mod temporal_cloud;
 mod workflows;
 

@@ -22,6 +22,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 9] = [
             "result",
             "list",
             "find",
+            "stats",
             "approve",
             "reject",
             "cancel",

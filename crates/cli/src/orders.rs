@@ -10,11 +10,13 @@ mod check;
 mod find;
 mod list;
 mod menu;
+mod query_path;
 mod refund;
 mod returns;
 mod signals;
 mod start;
 mod state;
+mod stats;
 mod workflow;
 
 use anyhow::Result;
@@ -47,6 +49,7 @@ pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode> {
         OrderCommand::History(arguments) => workflow::show_history(arguments).await,
         OrderCommand::List(arguments) => list::list_orders(arguments).await,
         OrderCommand::Find(arguments) => find::find_orders(arguments).await,
+        OrderCommand::Stats(arguments) => stats::show_stats(arguments).await,
         OrderCommand::Check(output) => return check::check_dependencies(output).await,
     }?;
     Ok(ExitCode::SUCCESS)

@@ -124,6 +124,12 @@ pub(crate) enum OrderCommand {
   orderflow find --status cancelled,failed --updated-after 2026-11-21 --sort updated_at
   orderflow find --attention hold")]
     Find(FindArguments),
+    /// Print statistics of the orders of a range of time, and of the work that waits now.
+    #[command(after_help = "Examples:
+  orderflow stats
+  orderflow stats --from 2026-11-21 --to 2026-11-22
+  orderflow stats --json")]
+    Stats(StatsArguments),
     /// Print Temporal's description of a workflow.
     #[command(after_help = "Examples:
   orderflow describe order-order-123
@@ -505,6 +511,18 @@ pub(crate) struct FindArguments {
     /// Maximum number of orders.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) limit: u16,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArguments {
+    /// Count orders created from this time or date (UTC) on [default: 24 hours before the end].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Count orders created before this time or date (UTC) [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
