@@ -13,6 +13,7 @@ mod newer_schema;
 mod orders;
 mod providers;
 mod search_attributes;
+mod show;
 mod snapshot;
 mod stack;
 mod stats;

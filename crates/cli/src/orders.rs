@@ -13,6 +13,7 @@ mod menu;
 mod query_path;
 mod refund;
 mod returns;
+mod show;
 mod signals;
 mod start;
 mod state;
@@ -40,7 +41,7 @@ pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode> {
         OrderCommand::ConfirmPayment(arguments) => signals::confirm_payment(arguments).await,
         OrderCommand::ConfirmDelivery(arguments) => signals::confirm_delivery(arguments).await,
         OrderCommand::Status(arguments) => state::show_status(arguments).await,
-        OrderCommand::Show(arguments) => state::show_order(arguments).await,
+        OrderCommand::Show(arguments) => show::show_order(arguments).await,
         OrderCommand::Events(arguments) => audit_events::show_audit_events(arguments).await,
         OrderCommand::CancelPayment(arguments) => signals::cancel_payment(arguments).await,
         OrderCommand::Signals(arguments) => menu::run_menu(arguments).await,

@@ -125,7 +125,7 @@ fn rows_of(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// Formats the units of a line, such as `ABC123 1/2`: received of requested.
-fn format_units(line: &Value) -> String {
+pub(super) fn format_units(line: &Value) -> String {
     let sku = line["sku"].as_str().unwrap_or_default();
     let received = line["received_quantity"].as_u64().unwrap_or_default();
     format!("{sku} {received}/{}", line["quantity"])
