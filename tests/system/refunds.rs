@@ -561,3 +561,129 @@ async fn payment_at_another_provider_is_due() {
     assert_gapless_audit_log(&harness, id).await;
     harness.assert_invariants().await;
 }
+
+/// Returns the tag of an order whose database row is up to date.
+pub(crate) async fn tag(harness: &Harness, id: &str) -> String {
+    let read = async || {
+        let path = format!("/orders/{id}");
+        let order = harness.get(&path).await;
+        let row = harness.get(&format!("{path}?source=database")).await;
+        [order, row].map(|response| response.header("etag").to_owned())
+    };
+    let [tag, _] = harness
+        .wait_until("one tag of workflow and database", read, |[order, row]| {
+            !order.is_empty() && order == row
+        })
+        .await;
+    tag
+}
+
+async fn request_for(harness: &Harness, id: &str, key: &str, tag: &str) -> ApiResponse {
+    harness
+        .post_with_headers(
+            &format!("/orders/{id}/refunds"),
+            json!({"amount": "10.00"}),
+            &[("idempotency-key", key), ("if-match", tag)],
+        )
+        .await
+}
+
+/// Requests two refunds for one state of the order at the same time. Returns the key and the response of the
+/// only one that is accepted.
+async fn accept_one(harness: &Harness, id: &str, tag: &str) -> (&'static str, ApiResponse) {
+    let (first, second) = futures::join!(
+        request_for(harness, id, "first", tag),
+        request_for(harness, id, "second", tag)
+    );
+    let (key, accepted, refused) = if first.status == 202 {
+        ("first", first, second)
+    } else {
+        ("second", second, first)
+    };
+    refused.expect_problem(412, "precondition_failed");
+    assert_eq!(accepted.status, 202, "{}", accepted.body);
+    (key, accepted)
+}
+
+#[tokio::test]
+async fn one_of_two_refunds_for_a_state_of_an_ended_order_is_accepted() {
+    let harness = Harness::start().await;
+    let id = "rf-23";
+    deliver(&harness, id).await;
+    let before = tag(&harness, id).await;
+    request_for(&harness, id, "stale", "W/\"0\"")
+        .await
+        .expect_problem(412, "precondition_failed");
+    let (key, accepted) = accept_one(&harness, id, &before).await;
+    let after = accepted.header("etag").to_owned();
+    assert_ne!(after, before);
+    let refund_id = accepted.body["refund_id"].as_str().unwrap().to_owned();
+    // The tag is the number of the audit event of the request.
+    let log = harness.get(&format!("/orders/{id}/events?limit=200")).await;
+    let requested = log.body["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|event| event["type"] == "refund_requested")
+        .unwrap()
+        .clone();
+    assert_eq!(requested["payload"]["refund_id"], json!(refund_id));
+    assert_eq!(after, format!("W/\"{}\"", requested["seq"]));
+    wait_for_state(&harness, id, &refund_id, "refunded").await;
+    // A repeated request gets its first outcome, for whichever state it was.
+    let again = request_for(&harness, id, key, &before).await;
+    assert_eq!(again.header("etag"), after);
+    assert_eq!(again.expect_status(202)["refund_id"], json!(refund_id));
+    let present = tag(&harness, id).await;
+    let stale = request_for(&harness, id, "third", &after).await;
+    assert_eq!(stale.header("etag"), present);
+    stale.expect_problem(412, "precondition_failed");
+    // A refused request can be sent again with its key.
+    let third = request_for(&harness, id, "third", &present)
+        .await
+        .expect_status(202);
+    let third = third["refund_id"].as_str().unwrap();
+    wait_for_state(&harness, id, third, "refunded").await;
+    let any = request_for(&harness, id, "any", "*")
+        .await
+        .expect_status(202);
+    let any = any["refund_id"].as_str().unwrap();
+    wait_for_state(&harness, id, any, "refunded").await;
+    assert_eq!(refunded(&harness, id).await, 3_000);
+    assert_gapless_audit_log(&harness, id).await;
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn one_of_two_refunds_for_a_state_of_an_open_order_is_accepted() {
+    let harness = Harness::start_with(&[("DELIVERY", "confirm")]).await;
+    let id = "rf-24";
+    harness
+        .post(
+            &format!("/orders/{id}/start"),
+            order_with_payment(&format!("pmt-{id}")),
+        )
+        .await
+        .expect_status(202);
+    harness.wait_for_status(id, "shipped").await;
+    let before = tag(&harness, id).await;
+    let (key, accepted) = accept_one(&harness, id, &before).await;
+    // The workflow of the order appends the audit event later.
+    assert_eq!(accepted.header("etag"), "");
+    let refund_id = accepted.body["refund_id"].as_str().unwrap().to_owned();
+    wait_for_state(&harness, id, &refund_id, "refunded").await;
+    let again = request_for(&harness, id, key, &before).await;
+    assert_eq!(again.expect_status(202)["refund_id"], json!(refund_id));
+    request_for(&harness, id, "third", &before)
+        .await
+        .expect_problem(412, "precondition_failed");
+    let present = tag(&harness, id).await;
+    let third = request_for(&harness, id, "third", &present)
+        .await
+        .expect_status(202);
+    let third = third["refund_id"].as_str().unwrap();
+    wait_for_state(&harness, id, third, "refunded").await;
+    assert_eq!(refunded(&harness, id).await, 2_000);
+    assert_gapless_audit_log(&harness, id).await;
+    harness.assert_invariants().await;
+}

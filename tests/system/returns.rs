@@ -8,7 +8,7 @@ use temporalio_client::{UntypedWorkflow, WorkflowTerminateOptions};
 use crate::{
     api::{ApiResponse, order_with_payment},
     harness::Harness,
-    refunds::{kill_worker, refunded},
+    refunds::{kill_worker, refunded, tag},
     write_path::assert_gapless_audit_log,
 };
 use store::simulator::{Fault, add_fault};
@@ -615,4 +615,110 @@ async fn verify_shows_more_returned_units_than_sold() {
     let found = store::verify::find_violations(&harness.pool).await.unwrap();
     let found: Vec<_> = found.iter().map(|found| found.rule.as_str()).collect();
     assert_eq!(found, ["more units are returned than the order has: B"]);
+}
+
+async fn send_for(
+    harness: &Harness,
+    path: &str,
+    body: Value,
+    (key, tag): (&str, &str),
+) -> ApiResponse {
+    let headers = [("idempotency-key", key), ("if-match", tag)];
+    harness.post_with_headers(path, body, &headers).await
+}
+
+/// Returns the success first, and the refusal. Exactly one of two requests for one state is accepted.
+fn success_first(one: ApiResponse, other: ApiResponse, status: u16) -> (ApiResponse, ApiResponse) {
+    if one.status == status {
+        (one, other)
+    } else {
+        (other, one)
+    }
+}
+
+#[tokio::test]
+async fn one_of_two_changes_for_a_state_of_the_order_is_accepted() {
+    let harness = Harness::start().await;
+    let id = "rt-13";
+    deliver(&harness, id).await;
+    let returns = format!("/orders/{id}/returns");
+    let first = tag(&harness, id).await;
+    let (one, other) = futures::join!(
+        send_for(&harness, &returns, units("A", 1), ("a", &first)),
+        send_for(&harness, &returns, units("B", 1), ("b", &first))
+    );
+    let (accepted, refused) = success_first(one, other, 201);
+    let requested = accepted.header("etag").to_owned();
+    assert_eq!(requested, tag(&harness, id).await);
+    assert_eq!(refused.header("etag"), requested);
+    refused.expect_problem(412, "precondition_failed");
+    let return_id = accepted.expect_status(201)["return_id"].clone();
+    let sku = harness.get(&returns).await.body["returns"][0]["items"][0]["sku"].clone();
+    let (key, body) = if sku == "A" {
+        ("a", units("A", 1))
+    } else {
+        ("b", units("B", 1))
+    };
+    let path = |step: &str| format!("{returns}/{}/{step}", return_id.as_str().unwrap());
+    for step in ["approve", "reject", "receive", "cancel"] {
+        let stale = send_for(&harness, &path(step), json!({}), ("stale", &first)).await;
+        assert_eq!(stale.header("etag"), requested, "{step}");
+        stale.expect_problem(412, "precondition_failed");
+    }
+    // Two operators decide about the same state.
+    let (approve, reject) = (path("approve"), path("reject"));
+    let (approved, rejected) = futures::join!(
+        send_for(&harness, &approve, json!({}), ("c", &requested)),
+        send_for(&harness, &reject, json!({}), ("d", &requested))
+    );
+    let step = if approved.status == 200 {
+        "approve"
+    } else {
+        "reject"
+    };
+    let (decided, refused) = success_first(approved, rejected, 200);
+    let after = decided.header("etag").to_owned();
+    decided.expect_status(200);
+    assert_eq!(after, tag(&harness, id).await);
+    assert_eq!(refused.header("etag"), after);
+    refused.expect_problem(412, "precondition_failed");
+    // Repeated requests get their first outcomes, with the tags of that time.
+    let again = send_for(&harness, &returns, body, (key, &first)).await;
+    assert_eq!(again.header("etag"), requested);
+    assert_eq!(again.expect_status(201)["return_id"], return_id);
+    let again = send_for(&harness, &path(step), json!({}), ("e", &requested)).await;
+    assert_eq!(again.header("etag"), after);
+    again.expect_status(200);
+    assert_gapless_audit_log(&harness, id).await;
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn receipt_is_for_the_named_state() {
+    let harness = Harness::start().await;
+    let id = "rt-14";
+    deliver(&harness, id).await;
+    let return_id = request(&harness, id, "a", units("A", 1)).await;
+    let path = |step: &str| format!("/orders/{id}/returns/{return_id}/{step}");
+    let requested = tag(&harness, id).await;
+    let approved = send_for(&harness, &path("approve"), json!({}), ("b", &requested)).await;
+    let approved_tag = approved.header("etag").to_owned();
+    approved.expect_status(200);
+    let receive = path("receive");
+    send_for(&harness, &receive, json!({}), ("c", &requested))
+        .await
+        .expect_problem(412, "precondition_failed");
+    let received = send_for(&harness, &receive, json!({}), ("c", &approved_tag)).await;
+    let received_tag = received.header("etag").to_owned();
+    received.expect_status(200);
+    assert_ne!(received_tag, approved_tag);
+    wait_for_closed(&harness, id, &return_id).await;
+    // The refund has changed the order since.
+    let again = send_for(&harness, &receive, json!({}), ("d", &approved_tag)).await;
+    assert_eq!(again.header("etag"), received_tag);
+    assert_eq!(again.expect_status(200)["state"], "closed");
+    assert_ne!(tag(&harness, id).await, received_tag);
+    assert_eq!(refunded(&harness, id).await, 1_000);
+    assert_gapless_audit_log(&harness, id).await;
+    harness.assert_invariants().await;
 }

@@ -187,7 +187,18 @@ pub struct RefundList {
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum RefundDecision {
     /// The money is reserved for the refund, by this request or by an earlier one with the same key.
-    Accepted { refund: Box<RefundView> },
+    Accepted {
+        refund: Box<RefundView>,
+        /// The number of the audit event of the request. An open order writes it later, and decisions of
+        /// earlier releases have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seq: Option<u32>,
+    },
+    /// The order has another state than the request's `If-Match`.
+    OrderChanged {
+        /// The number of the last audit event.
+        seq: u32,
+    },
     Refused {
         code: RefusalCode,
         detail: String,

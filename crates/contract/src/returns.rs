@@ -214,6 +214,14 @@ pub enum ReturnDecision {
     Accepted {
         #[serde(rename = "return")]
         view: Box<ReturnView>,
+        /// The number of the audit event of the request. Decisions of earlier releases have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seq: Option<u32>,
+    },
+    /// The order has another state than the request's `If-Match`.
+    OrderChanged {
+        /// The number of the last audit event.
+        seq: u32,
     },
     Refused {
         code: RefusalCode,

@@ -25,6 +25,7 @@ pub(crate) fn describe_request(types: &mut SchemaRegistry) -> Description {
             ProblemCode::IdempotencyKeyReused,
             ProblemCode::InvalidQuery,
             ProblemCode::OrderNotFound,
+            ProblemCode::PreconditionFailed,
             ProblemCode::TooManyRequestsForOrder,
             ProblemCode::TemporalUnavailable,
             ProblemCode::WorkerUnavailable,
@@ -48,13 +49,17 @@ pub(crate) fn describe_request(types: &mut SchemaRegistry) -> Description {
             The order goes on as before. \
             The sum of all refunds is at most what was captured; the problem names what is left. \
             Send an `Idempotency-Key`: a repeated request then returns the same refund.",
-        parameters: vec![parameters::shared("IdempotencyKey")],
+        parameters: vec![
+            parameters::shared("IdempotencyKey"),
+            parameters::shared("IfMatch"),
+        ],
         body: Some(Body::Refund),
         responses: vec![(
             202,
             response(
-                "The money is reserved for the refund, which ends `refunded`, `failed` or `due`. Read it at `Location`.",
-                &[("location", "Location")],
+                "The money is reserved for the refund, which ends `refunded`, `failed` or `due`. Read it at `Location`. \
+                 The `ETag` is missing while an open order has not written its audit event.",
+                &[("location", "Location"), ("etag", "OptionalETag")],
                 content,
             ),
         )],

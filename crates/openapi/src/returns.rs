@@ -23,14 +23,18 @@ pub(crate) const fn operation_id(operation: ReturnOperation) -> &'static str {
 }
 
 /// The problems of each request about a return.
-const PROBLEMS: [ProblemCode; 6] = [
+const PROBLEMS: [ProblemCode; 7] = [
     ProblemCode::InvalidIdempotencyKey,
     ProblemCode::InvalidQuery,
     ProblemCode::OrderNotFound,
+    ProblemCode::PreconditionFailed,
     ProblemCode::TooManyRequestsForOrder,
     ProblemCode::TemporalUnavailable,
     ProblemCode::WorkerUnavailable,
 ];
+
+/// The header with the version of the order.
+const TAG: (&str, &str) = ("etag", "OptionalETag");
 
 /// The parts of the description that differ between the operations.
 struct Parts {
@@ -115,12 +119,13 @@ pub(crate) fn describe_change(
     let mut problems = problem_kinds(&[&BODY_PROBLEMS, &PROBLEMS, parts.problems]);
     problems.extend(parts.refusals.iter().copied().map(ProblemKind::Refusal));
     let key = parameters::shared("IdempotencyKey");
+    let state = parameters::shared("IfMatch");
     let (status, headers, parameters): (_, &[_], _) = match operation {
-        ReturnOperation::Request => (201, &[("location", "Location")], vec![key]),
+        ReturnOperation::Request => (201, &[("location", "Location"), TAG], vec![key, state]),
         ReturnOperation::Approve
         | ReturnOperation::Reject
         | ReturnOperation::Receive
-        | ReturnOperation::Cancel => (200, &[], vec![parameters::return_id(), key]),
+        | ReturnOperation::Cancel => (200, &[TAG], vec![parameters::return_id(), key, state]),
     };
     Description {
         tag: ORDER_ACTIONS,

@@ -6,9 +6,9 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Error,
-    convert::{parse_column, to_i32, to_json},
+    convert::{parse_column, to_i32, to_json, to_u32},
     error::SqlxResultExt,
-    pool,
+    pool, precondition,
 };
 use contract::{ClosedOrderOutcome, OrderDetails, RefusalCode, RequestOrigin, UpdateOutcome};
 use domain::{
@@ -57,10 +57,13 @@ pub async fn change_notes(
     };
     let already = notes == details.notes;
     // A repeated call has the effect of the first one, so only a change needs the present state.
-    if let Some(origin) = by.origin.filter(|_| !already)
-        && let Err(changed) = origin.check_state(order.last_seq())
-    {
-        return Ok(ClosedOrderOutcome::OrderChanged { seq: changed.seq });
+    if let Some(origin) = by.origin.filter(|_| !already) {
+        let last_seq = order.last_seq;
+        let changed =
+            precondition::find_other_state(&mut transaction, order_id, origin, last_seq).await?;
+        if let Some(changed) = changed {
+            return Ok(ClosedOrderOutcome::OrderChanged { seq: changed.seq });
+        }
     }
     let mut seq = order.last_seq();
     if !already {
@@ -174,7 +177,7 @@ struct Closed {
 
 impl Closed {
     fn last_seq(&self) -> u32 {
-        u32::try_from(self.last_seq).unwrap_or_default()
+        to_u32(self.last_seq)
     }
 
     /// Returns the success of a request after the audit event `seq`.

@@ -11,6 +11,11 @@ pub(crate) fn to_i32(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 
+/// Converts a counter of PostgreSQL's type `integer`, which is never negative.
+pub(crate) fn to_u32(value: i32) -> u32 {
+    u32::try_from(value).unwrap_or_default()
+}
+
 /// Converts a value to a JSON column's value.
 pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<Value, Error> {
     serde_json::to_value(value).map_err(|source| Error::Query {

@@ -20,8 +20,8 @@ use domain::{
 pub use claim::{
     Charge, ChargeClaim, Claim, Confirmation, PaymentSource, claim, claim_charge, record_charge,
 };
-pub(crate) use grant::claim_returned;
-pub use grant::{NewRefund, RefundAmount, RefundClaim, claim_refund};
+pub use grant::{NewRefund, RefundAmount, RefundClaim};
+pub(crate) use grant::{claim_refund, claim_returned};
 pub use payout::{
     PartResult, PartState, RefundPart, ReportedResult, UnclaimedDue, list_open_parts,
     read_unclaimed_due, record_part,

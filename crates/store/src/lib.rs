@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod owner_session;
 pub mod personal_data;
 mod pool;
+mod precondition;
 pub mod purge;
 pub mod quotes;
 pub mod rds_token;

@@ -1,18 +1,19 @@
-//! Refunds that the shop makes: their views, their audit events, and those whose workflow was lost.
-//! `ledger` reserves and records their money.
+//! Refunds that the shop makes: their claims, their views, their audit events, and those whose workflow was
+//! lost. `ledger` reserves and records their money.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::{
     Error,
-    convert::to_json,
+    convert::{to_json, to_u32},
     error::SqlxResultExt,
     late_events::{LateEntry, append_entry},
-    ledger, pool, returns,
+    ledger::{self, NewRefund, RefundClaim},
+    pool, returns,
 };
 use contract::{RefundView, RequestOrigin, without_zeros};
 use domain::{
@@ -43,6 +44,33 @@ pub async fn read(
     Ok(read_rows(pool, order_id, Some(refund_id)).await?.pop())
 }
 
+/// Reserves the money of a refund, and appends the request to the audit log of an order that has ended. Returns
+/// also the number of the audit event, if the log has it. A repeated call has no second effect.
+///
+/// # Errors
+///
+/// The database is unavailable.
+#[tracing::instrument(name = "store.refunds.claim", skip_all)]
+pub async fn claim(
+    pool: &PgPool,
+    new: NewRefund<'_>,
+    at: DateTime<Utc>,
+) -> Result<(RefundClaim, Option<u32>), Error> {
+    let mut transaction = pool::begin(pool).await?;
+    let claim = ledger::claim_refund(&mut transaction, new).await?;
+    let mut seq = None;
+    if claim == RefundClaim::Accepted {
+        let refund = (new.order_id, new.refund_id);
+        let announced = announce_in(&mut transaction, refund, false, new.origin, at).await?;
+        // The workflow of an open order appends the event later.
+        if let Announced::Written { seq: written } = announced {
+            seq = Some(written);
+        }
+    }
+    transaction.commit().await.for_operation("commit")?;
+    Ok((claim, seq))
+}
+
 struct Row {
     refund_id: String,
     state: String,
@@ -62,7 +90,7 @@ struct Row {
 /// A refund that is due ends when an operator has refunded the money. A refund that the provider
 /// reports as failed becomes due.
 async fn read_rows(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     order_id: &OrderId,
     refund_id: Option<&RefundId>,
 ) -> Result<Vec<RefundView>, Error> {
@@ -90,7 +118,7 @@ async fn read_rows(
         order_id.as_str(),
         refund_id.map(RefundId::as_str),
     )
-    .fetch_all(pool)
+    .fetch_all(executor)
     .await
     .for_operation("read the refunds")?;
     Ok(rows
@@ -142,7 +170,10 @@ pub struct RefundNotice {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Announced {
     /// The audit log has the event, from this call or from an earlier one.
-    Written,
+    Written {
+        /// The number of the event.
+        seq: u32,
+    },
     /// The order is open, so its workflow must append the event.
     Open(RefundNotice),
     /// The order or the refund does not exist, or the refund has no result yet.
@@ -163,66 +194,10 @@ pub async fn announce(
     origin: Option<&RequestOrigin>,
     at: DateTime<Utc>,
 ) -> Result<Announced, Error> {
-    let Some(refund) = read(pool, order_id, refund_id).await? else {
-        return Ok(Announced::Nothing);
-    };
-    let kind = if is_result {
-        refund.state.result_event()
-    } else {
-        Some(AuditEventType::RefundRequested)
-    };
-    let Some(kind) = kind else {
-        return Ok(Announced::Nothing);
-    };
-    let payload = RequestOrigin::added_to(payload_of(kind, &refund), origin);
     let mut transaction = pool::begin(pool).await?;
-    let order = sqlx::query!(
-        "select is_running, last_seq, payment_json, total_amount, currency from orders where id = $1 for update",
-        order_id.as_str()
-    )
-    .fetch_optional(&mut *transaction)
-    .await
-    .for_operation("lock the order")?;
-    let Some(order) = order else {
-        return Ok(Announced::Nothing);
-    };
-    let is_written = sqlx::query_scalar!(
-        r#"select exists (select from events where order_id = $1 and payload_json ->> 'refund_id' = $3
-             -- The events of a return name its refund too.
-             and type in ('refund_requested', 'refund_completed', 'refund_due', 'refund_failed')
-             and (type = 'refund_requested') = ($2 = 'refund_requested')) as "is_written!""#,
-        order_id.as_str(),
-        kind.as_str(),
-        refund_id.as_str(),
-    )
-    .fetch_one(&mut *transaction)
-    .await
-    .for_operation("find the audit event")?;
-    let transactions = ledger::list_in(&mut transaction, order_id).await?;
-    if !is_written {
-        if order.is_running {
-            return Ok(Announced::Open(RefundNotice {
-                kind,
-                payload,
-                transactions,
-            }));
-        }
-        let total = order
-            .currency
-            .and_then(|code| Currency::parse(&code).ok())
-            .zip(order.total_amount)
-            .and_then(|(currency, total)| Money::from_minor(total, currency).ok());
-        let entry = LateEntry {
-            order_id,
-            seq: order.last_seq + 1,
-            kind,
-            payload: &payload,
-            payment: renew_payment(order.payment_json, &transactions, total)?,
-            at,
-        };
-        append_entry(&mut transaction, entry).await?;
-    }
-    if is_result {
+    let refund = (order_id, refund_id);
+    let announced = announce_in(&mut transaction, refund, is_result, origin, at).await?;
+    if is_result && matches!(announced, Announced::Written { .. }) {
         sqlx::query!(
             "update refunds set is_announced = true where order_id = $1 and refund_id = $2",
             order_id.as_str(),
@@ -234,7 +209,79 @@ pub async fn announce(
         returns::close(&mut transaction, order_id, refund_id, at).await?;
     }
     transaction.commit().await.for_operation("commit")?;
-    Ok(Announced::Written)
+    Ok(announced)
+}
+
+/// Appends the request or the result in the caller's transaction, once. It locks the row of the order.
+async fn announce_in(
+    connection: &mut PgConnection,
+    (order_id, refund_id): (&OrderId, &RefundId),
+    is_result: bool,
+    origin: Option<&RequestOrigin>,
+    at: DateTime<Utc>,
+) -> Result<Announced, Error> {
+    let rows = read_rows(&mut *connection, order_id, Some(refund_id)).await?;
+    let Some(refund) = rows.into_iter().next() else {
+        return Ok(Announced::Nothing);
+    };
+    let kind = if is_result {
+        refund.state.result_event()
+    } else {
+        Some(AuditEventType::RefundRequested)
+    };
+    let Some(kind) = kind else {
+        return Ok(Announced::Nothing);
+    };
+    let payload = RequestOrigin::added_to(payload_of(kind, &refund), origin);
+    let order = sqlx::query!(
+        "select is_running, last_seq, payment_json, total_amount, currency from orders where id = $1 for update",
+        order_id.as_str()
+    )
+    .fetch_optional(&mut *connection)
+    .await
+    .for_operation("lock the order")?;
+    let Some(order) = order else {
+        return Ok(Announced::Nothing);
+    };
+    let written = sqlx::query_scalar!(
+        "select seq from events where order_id = $1 and payload_json ->> 'refund_id' = $3
+             -- The events of a return name its refund too.
+             and type in ('refund_requested', 'refund_completed', 'refund_due', 'refund_failed')
+             and (type = 'refund_requested') = ($2 = 'refund_requested') order by seq limit 1",
+        order_id.as_str(),
+        kind.as_str(),
+        refund_id.as_str(),
+    )
+    .fetch_optional(&mut *connection)
+    .await
+    .for_operation("find the audit event")?;
+    if let Some(seq) = written {
+        return Ok(Announced::Written { seq: to_u32(seq) });
+    }
+    let transactions = ledger::list_in(connection, order_id).await?;
+    if order.is_running {
+        return Ok(Announced::Open(RefundNotice {
+            kind,
+            payload,
+            transactions,
+        }));
+    }
+    let total = order
+        .currency
+        .and_then(|code| Currency::parse(&code).ok())
+        .zip(order.total_amount)
+        .and_then(|(currency, total)| Money::from_minor(total, currency).ok());
+    let seq = order.last_seq + 1;
+    let entry = LateEntry {
+        order_id,
+        seq,
+        kind,
+        payload: &payload,
+        payment: renew_payment(order.payment_json, &transactions, total)?,
+        at,
+    };
+    append_entry(connection, entry).await?;
+    Ok(Announced::Written { seq: to_u32(seq) })
 }
 
 /// Returns the payload of the audit event. It has no personal data but the caller's reason.

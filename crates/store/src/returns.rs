@@ -13,11 +13,11 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Error,
-    convert::{parse_column, to_json},
+    convert::{parse_column, to_json, to_u32},
     error::SqlxResultExt,
     late_events::{LateEntry, append_entry},
     ledger::{self, NewRefund, RefundAmount},
-    pool,
+    pool, precondition,
     stock::{self, StockAmount, StockChange, StockOutcome},
 };
 use contract::{
@@ -124,7 +124,9 @@ pub(crate) async fn close(
     };
     let payload = json!({"return_id": return_id, "refund_id": refund_id});
     let events = [(AuditEventType::ReturnClosed, payload)];
-    append_events(connection, order_id, &events, at).await
+    append_events(connection, order_id, &events, at)
+        .await
+        .map(drop)
 }
 
 #[derive(Deserialize)]
@@ -163,9 +165,11 @@ impl Row {
         }
     }
 
-    fn accepted(self) -> ReturnDecision {
+    /// Returns the success of a request after the audit event `seq`.
+    fn accepted(self, seq: Option<u32>) -> ReturnDecision {
         ReturnDecision::Accepted {
             view: Box::new(self.view()),
+            seq,
         }
     }
 }
@@ -192,6 +196,7 @@ struct LockedOrder {
     status: OrderStatus,
     is_running: bool,
     items: Value,
+    last_seq: i32,
 }
 
 impl LockedOrder {
@@ -215,7 +220,7 @@ async fn change_in(
         ..
     } = requested;
     let row = sqlx::query!(
-        "select state, is_running, customer_id, items_json from orders where id = $1 for update",
+        "select state, is_running, customer_id, items_json, last_seq from orders where id = $1 for update",
         order_id.as_str()
     )
     .fetch_optional(&mut *connection)
@@ -233,11 +238,12 @@ async fn change_in(
         status: parse_column(order_id.as_str(), "state", row.state.into())?,
         is_running: row.is_running,
         items: row.items_json,
+        last_seq: row.last_seq,
     };
     let known = read_row(connection, order_id, return_id).await?;
     match (requested.change, known) {
         (ReturnChange::Request(_), Some(known)) if known.fingerprint == requested.fingerprint => {
-            Ok(known.accepted())
+            repeat(connection, known, AuditEventType::ReturnRequested).await
         }
         (ReturnChange::Request(_), Some(_)) => Ok(ReturnDecision::KeyReused),
         (ReturnChange::Request(request), None) => {
@@ -300,6 +306,9 @@ async fn create(
         fingerprint,
         ..
     } = requested;
+    if let Some(refused) = refuse_other_state(connection, requested, order).await? {
+        return Ok(refused);
+    }
     // An order that ends at its dispatch has no delivery.
     if order.is_running || !order.status.is_dispatched() {
         let detail = "the order is not delivered, so its units cannot be returned";
@@ -349,8 +358,8 @@ async fn create(
     let payload = json!({"return_id": return_id, "items": units});
     let payload = RequestOrigin::added_to(payload, Some(origin));
     let events = [(AuditEventType::ReturnRequested, payload)];
-    append_events(connection, order_id, &events, at).await?;
-    accepted(connection, order_id, return_id).await
+    let seq = append_events(connection, order_id, &events, at).await?;
+    accepted(connection, order_id, return_id, seq).await
 }
 
 /// Approves, rejects or cancels a return.
@@ -362,7 +371,10 @@ async fn decide(
     at: DateTime<Utc>,
 ) -> Result<ReturnDecision, Error> {
     if known.state.has_effect_of(step) {
-        return Ok(known.accepted());
+        return repeat(connection, known, step.event()).await;
+    }
+    if let Some(refused) = refuse_other_state(connection, requested, order).await? {
+        return Ok(refused);
     }
     if !known.state.allows(step) {
         return Ok(refuse_state(order, known.state, step));
@@ -384,14 +396,9 @@ async fn decide(
         payload["public_reason"] = json!(public_reason);
     }
     let payload = RequestOrigin::added_to(payload, Some(requested.origin));
-    append_events(
-        connection,
-        requested.order_id,
-        &[(step.event(), payload)],
-        at,
-    )
-    .await?;
-    accepted(connection, requested.order_id, requested.return_id).await
+    let events = [(step.event(), payload)];
+    let seq = append_events(connection, requested.order_id, &events, at).await?;
+    accepted(connection, requested.order_id, requested.return_id, seq).await
 }
 
 /// Records the received units, reserves the money of their refund and makes them available.
@@ -411,7 +418,15 @@ async fn receive(
     } = requested;
     let is_repeated = known.receipt_fingerprint.as_deref() == Some(fingerprint);
     if is_repeated {
-        return Ok(known.accepted());
+        // A receipt without money to refund has closed the return.
+        let last = match known.refund_id {
+            Some(_) => AuditEventType::ReturnReceived,
+            None => AuditEventType::ReturnClosed,
+        };
+        return repeat(connection, known, last).await;
+    }
+    if let Some(refused) = refuse_other_state(connection, requested, order).await? {
+        return Ok(refused);
     }
     if !known.state.allows(ReturnStep::Receive) {
         return Ok(refuse_state(order, known.state, ReturnStep::Receive));
@@ -441,6 +456,7 @@ async fn receive(
         restock: false,
         reason: Some(&reason),
         requested_by: &origin.actor,
+        origin: None,
         fingerprint: return_id.as_str(),
     };
     let refund_id = match ledger::claim_returned(connection, refund).await? {
@@ -478,12 +494,12 @@ async fn receive(
         let payload = json!({"return_id": return_id, "refund_id": null});
         events.push((AuditEventType::ReturnClosed, payload));
     }
-    append_events(connection, order_id, &events, at).await?;
+    let seq = append_events(connection, order_id, &events, at).await?;
     // The last step, because orders of the same SKUs wait for its locks.
     if receipt.restock {
         restock(connection, requested, &items).await?;
     }
-    accepted(connection, order_id, return_id).await
+    accepted(connection, order_id, return_id, seq).await
 }
 
 async fn restock(
@@ -524,22 +540,57 @@ fn refuse_state(order: &LockedOrder, state: ReturnState, step: ReturnStep) -> Re
     order.refuse(RefusalCode::ReturnStateConflict, detail)
 }
 
+/// Refuses a new request that is for another state of the order.
+async fn refuse_other_state(
+    connection: &mut PgConnection,
+    requested: RequestedChange<'_>,
+    order: &LockedOrder,
+) -> Result<Option<ReturnDecision>, Error> {
+    let RequestedChange {
+        order_id, origin, ..
+    } = requested;
+    let changed =
+        precondition::find_other_state(connection, order_id, origin, order.last_seq).await?;
+    Ok(changed.map(|changed| ReturnDecision::OrderChanged { seq: changed.seq }))
+}
+
+/// Returns the outcome of a request that is in effect, with the number of its audit event.
+async fn repeat(
+    connection: &mut PgConnection,
+    known: Row,
+    event: AuditEventType,
+) -> Result<ReturnDecision, Error> {
+    let seq = sqlx::query_scalar!(
+        "select seq from events where order_id = $1 and type = $2 and payload_json ->> 'return_id' = $3
+         order by seq limit 1",
+        known.order_id.as_str(),
+        event.as_str(),
+        known.return_id.as_str(),
+    )
+    .fetch_optional(connection)
+    .await
+    .for_operation("find the audit event")?;
+    Ok(known.accepted(seq.map(to_u32)))
+}
+
 async fn accepted(
     connection: &mut PgConnection,
     order_id: &OrderId,
     return_id: &ReturnId,
+    seq: u32,
 ) -> Result<ReturnDecision, Error> {
     let row = read_row(connection, order_id, return_id).await?;
-    Ok(row.map_or(ReturnDecision::UnknownReturn, Row::accepted))
+    Ok(row.map_or(ReturnDecision::UnknownReturn, |row| row.accepted(Some(seq))))
 }
 
-/// Appends audit events to the order, whose row is locked and which has ended.
+/// Appends audit events to the order, whose row is locked and which has ended. Returns the number of the
+/// last one.
 async fn append_events(
     connection: &mut PgConnection,
     order_id: &OrderId,
     events: &[(AuditEventType, Value)],
     at: DateTime<Utc>,
-) -> Result<(), Error> {
+) -> Result<u32, Error> {
     let order = sqlx::query!(
         "select last_seq, payment_json from orders where id = $1",
         order_id.as_str()
@@ -547,10 +598,12 @@ async fn append_events(
     .fetch_one(&mut *connection)
     .await
     .for_operation("read the order")?;
-    for (seq, (kind, payload)) in (order.last_seq + 1..).zip(events) {
+    let mut last_seq = order.last_seq;
+    for (kind, payload) in events {
+        last_seq += 1;
         let entry = LateEntry {
             order_id,
-            seq,
+            seq: last_seq,
             kind: *kind,
             payload,
             payment: order.payment_json.clone(),
@@ -558,5 +611,5 @@ async fn append_events(
         };
         append_entry(connection, entry).await?;
     }
-    Ok(())
+    Ok(to_u32(last_seq))
 }

@@ -48,8 +48,9 @@ impl RefundWorkflow {
         let options = policies::local_options();
         let decision = database_step::run(ctx, &step, || input.clone(), options).await?;
         let accepted = match &decision {
-            RefundDecision::Accepted { refund } => Some(refund.restock),
-            RefundDecision::Refused { .. }
+            RefundDecision::Accepted { refund, .. } => Some(refund.restock),
+            RefundDecision::OrderChanged { .. }
+            | RefundDecision::Refused { .. }
             | RefundDecision::Invalid { .. }
             | RefundDecision::UnknownOrder
             | RefundDecision::KeyReused => None,

@@ -84,7 +84,7 @@ async fn change(
 
 /// Starts the refund of received units, which closes the return.
 async fn start_refund(ctx: &Context, input: &ReturnInput, decision: &ReturnDecision) {
-    let ReturnDecision::Accepted { view } = decision else {
+    let ReturnDecision::Accepted { view, .. } = decision else {
         return;
     };
     let Some(refund) = refund_of(view, input) else {

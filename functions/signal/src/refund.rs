@@ -41,10 +41,12 @@ async fn respond(
     decision: RefundDecision,
 ) -> Result<ApiResponse, Problem> {
     match decision {
-        RefundDecision::Accepted { refund } => ApiResponse::accepted(
+        RefundDecision::Accepted { refund, seq } => ApiResponse::accepted(
             format!("/orders/{order_id}/refunds/{}", refund.refund_id),
             &refund,
-        ),
+        )
+        .map(|accepted| response::with_tag(accepted, seq)),
+        RefundDecision::OrderChanged { seq } => Err(Problem::precondition_failed(seq)),
         RefundDecision::Refused {
             code,
             detail,

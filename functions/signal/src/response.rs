@@ -66,10 +66,7 @@ pub(crate) fn outcome_response(
                 items: items.as_ref().map(|changed| &*changed.items),
                 total_amount: items.as_ref().map(|changed| changed.total_amount),
             })?;
-            Ok(match seq {
-                Some(seq) => response.with_etag(ETag(seq)),
-                None => response,
-            })
+            Ok(with_tag(response, seq))
         }
         UpdateOutcome::Refused {
             code,
@@ -92,6 +89,14 @@ pub(crate) fn outcome_response(
         UpdateOutcome::Undecided { status, message } => {
             undecided_response(order_id, Some(status), &message)
         }
+    }
+}
+
+/// Adds the tag of the order after the request, if it is known.
+pub(crate) fn with_tag(response: ApiResponse, seq: Option<u32>) -> ApiResponse {
+    match seq {
+        Some(seq) => response.with_etag(ETag(seq)),
+        None => response,
     }
 }
 

@@ -84,13 +84,16 @@ fn respond(
         None => view,
     };
     match decision {
-        ReturnDecision::Accepted { view } if operation == ReturnOperation::Request => {
-            ApiResponse::created(
-                format!("/orders/{order_id}/returns/{}", view.return_id),
-                &view_for(*view),
-            )
+        ReturnDecision::Accepted { view, seq } => {
+            let accepted = if operation == ReturnOperation::Request {
+                let location = format!("/orders/{order_id}/returns/{}", view.return_id);
+                ApiResponse::created(location, &view_for(*view))
+            } else {
+                ApiResponse::ok(&view_for(*view))
+            };
+            accepted.map(|accepted| response::with_tag(accepted, seq))
         }
-        ReturnDecision::Accepted { view } => ApiResponse::ok(&view_for(*view)),
+        ReturnDecision::OrderChanged { seq } => Err(Problem::precondition_failed(seq)),
         ReturnDecision::Refused {
             code,
             detail,

@@ -84,7 +84,7 @@ impl RefundActivities {
                 .await
                 .map_err(|error| retryable(&context, &error))?;
         Ok(match announced {
-            Announced::Written => AnnounceRefundOutcome::Written,
+            Announced::Written { .. } => AnnounceRefundOutcome::Written,
             Announced::Nothing => AnnounceRefundOutcome::Nothing,
             Announced::Open(notice) => AnnounceRefundOutcome::Open {
                 notice: Box::new(RefundNotice {
@@ -126,7 +126,7 @@ impl RefundActivities {
             refund_id,
             request,
             requested_by,
-            origin: _,
+            origin,
             fingerprint,
         } = refund;
         let claim = NewRefund {
@@ -142,6 +142,7 @@ impl RefundActivities {
             restock: request.restock,
             reason: request.reason.as_deref(),
             requested_by,
+            origin: origin.as_ref(),
             fingerprint,
         };
         let refused = |code, detail, order_status| RefundDecision::Refused {
@@ -149,15 +150,18 @@ impl RefundActivities {
             detail,
             order_status,
         };
-        Ok(match ledger::claim_refund(&self.pool, claim).await? {
+        let (claimed, seq) = refunds::claim(&self.pool, claim, Utc::now()).await?;
+        Ok(match claimed {
             RefundClaim::Accepted => match refunds::read(&self.pool, order_id, refund_id).await? {
                 Some(view) => RefundDecision::Accepted {
                     refund: Box::new(view),
+                    seq,
                 },
                 None => RefundDecision::UnknownOrder,
             },
             RefundClaim::KeyReused => RefundDecision::KeyReused,
             RefundClaim::UnknownOrder => RefundDecision::UnknownOrder,
+            RefundClaim::OrderChanged { seq } => RefundDecision::OrderChanged { seq },
             RefundClaim::NotPaid { status } => refused(
                 RefusalCode::NotPaid,
                 "the order has no captured payment, so nothing can be refunded".to_owned(),

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use super::rows;
-use crate::{Error, convert::to_json, error::SqlxResultExt, pool};
-use contract::{LineItemView, OrderDetails};
+use crate::{Error, convert::to_json, error::SqlxResultExt, precondition};
+use contract::{LineItemView, OrderDetails, RequestOrigin};
 use domain::{
     Currency, Decimal, ItemError, ItemQuantity, Money, Movement, MovementKind, OrderId,
     OrderStatus, OrderValue, RefundId, Sku,
@@ -26,6 +26,9 @@ pub struct NewRefund<'a> {
     pub restock: bool,
     pub reason: Option<&'a str>,
     pub requested_by: &'a str,
+    /// The origin of the request, with the states of the order that it is for. `None` if the caller has
+    /// checked them, and for a refund that is started again.
+    pub origin: Option<&'a RequestOrigin>,
     /// A hash of the request.
     pub fingerprint: &'a str,
 }
@@ -54,7 +57,7 @@ impl RefundAmount<'_> {
     }
 }
 
-/// The result of [`claim_refund`].
+/// The result of the claim of a refund.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RefundClaim {
     /// The money is reserved, by this call or by an earlier one.
@@ -62,6 +65,11 @@ pub enum RefundClaim {
     /// The id belongs to another request.
     KeyReused,
     UnknownOrder,
+    /// The order has another state than the request is for.
+    OrderChanged {
+        /// The number of the last audit event.
+        seq: u32,
+    },
     /// The order waits for its payment, or never had one.
     NotPaid {
         status: OrderStatus,
@@ -108,48 +116,19 @@ pub(super) fn is_of_refund(movement: &Movement) -> bool {
     movement.reference.starts_with(PREFIX)
 }
 
-/// Reserves money for a refund: from the newest payment of the order on.
+/// Reserves money for a refund in the caller's transaction: from the newest payment of the order on. It locks
+/// the row of the order.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
 #[tracing::instrument(name = "store.ledger.claim_refund", skip_all)]
-pub async fn claim_refund(pool: &PgPool, new: NewRefund<'_>) -> Result<RefundClaim, Error> {
-    let mut transaction = pool::begin(pool).await?;
-    let claim = claim_in(&mut transaction, new).await?;
-    transaction.commit().await.for_operation("commit")?;
-    Ok(claim)
-}
-
-/// Reserves the money of returned units. Returns whether there is money to refund.
-///
-/// # Errors
-///
-/// The outer error: the database is unavailable. The inner one: earlier refunds have returned the units.
-pub(crate) async fn claim_returned(
+pub(crate) async fn claim_refund(
     connection: &mut PgConnection,
     new: NewRefund<'_>,
-) -> Result<Result<bool, ItemError>, Error> {
-    Ok(match claim_in(connection, new).await? {
-        RefundClaim::Accepted => Ok(true),
-        RefundClaim::ExceedsItems { error, .. } => Err(error),
-        // The order was free, or all its money is refunded. The other refusals are not about
-        // the units of an order that has ended.
-        RefundClaim::NotPaid { .. }
-        | RefundClaim::NoValue
-        | RefundClaim::KeyReused
-        | RefundClaim::UnknownOrder
-        | RefundClaim::Inexact { .. }
-        | RefundClaim::UnknownItem(_)
-        | RefundClaim::ExceedsShipping { .. }
-        | RefundClaim::NotShipped { .. }
-        | RefundClaim::Exceeds { .. } => Ok(false),
-    })
-}
-
-async fn claim_in(connection: &mut PgConnection, new: NewRefund<'_>) -> Result<RefundClaim, Error> {
+) -> Result<RefundClaim, Error> {
     let order = sqlx::query!(
-        "select state, is_running, currency, total_amount, items_json, details_json from orders
+        "select state, is_running, currency, total_amount, items_json, details_json, last_seq from orders
          where id = $1 for update",
         new.order_id.as_str()
     )
@@ -173,6 +152,14 @@ async fn claim_in(connection: &mut PgConnection, new: NewRefund<'_>) -> Result<R
         } else {
             RefundClaim::KeyReused
         });
+    }
+    // A repeated request has the effect of the first one, so only a new one needs the present state.
+    if let Some(origin) = new.origin {
+        let changed =
+            precondition::find_other_state(connection, new.order_id, origin, order.last_seq);
+        if let Some(changed) = changed.await? {
+            return Ok(RefundClaim::OrderChanged { seq: changed.seq });
+        }
     }
     let status = OrderStatus::parse(&order.state).unwrap_or(OrderStatus::Pending);
     let currency = order.currency.and_then(|code| Currency::parse(&code).ok());
@@ -234,6 +221,33 @@ async fn claim_in(connection: &mut PgConnection, new: NewRefund<'_>) -> Result<R
         rows::add_movements(connection, &mut row, &movements).await?;
     }
     Ok(RefundClaim::Accepted)
+}
+
+/// Reserves the money of returned units. Returns whether there is money to refund.
+///
+/// # Errors
+///
+/// The outer error: the database is unavailable. The inner one: earlier refunds have returned the units.
+pub(crate) async fn claim_returned(
+    connection: &mut PgConnection,
+    new: NewRefund<'_>,
+) -> Result<Result<bool, ItemError>, Error> {
+    Ok(match claim_refund(connection, new).await? {
+        RefundClaim::Accepted => Ok(true),
+        RefundClaim::ExceedsItems { error, .. } => Err(error),
+        // The order was free, or all its money is refunded. The other refusals are not about
+        // the units of an order that has ended.
+        RefundClaim::NotPaid { .. }
+        | RefundClaim::NoValue
+        | RefundClaim::KeyReused
+        | RefundClaim::UnknownOrder
+        | RefundClaim::OrderChanged { .. }
+        | RefundClaim::Inexact { .. }
+        | RefundClaim::UnknownItem(_)
+        | RefundClaim::ExceedsShipping { .. }
+        | RefundClaim::NotShipped { .. }
+        | RefundClaim::Exceeds { .. } => Ok(false),
+    })
 }
 
 /// Locks the payments of an order in its currency, newest first.
