@@ -1,6 +1,6 @@
 """A bridge between orderflow and a carrier (docs/carriers.md). It needs no packages.
 
-Replace `hand_over` and `take_back` by calls to your carrier. Everything else stays.
+Replace `hand_over`, `take_back` and `look_up` by calls to your carrier. Everything else stays.
 """
 
 import argparse
@@ -32,6 +32,14 @@ def take_back(shipment_id, tracking_number):
     return False
 
 
+def look_up(shipment_id, tracking_number):
+    """Returns the status of a parcel that the carrier has, and since when. The example's carrier knows no more.
+
+    Other results are `{"status": "delivered", "at": "2026-11-23T09:30:00Z"}`, `in_transit`, `exception` and `returned`.
+    """
+    return {"status": "accepted"}
+
+
 class Parcels:
     """What the bridge has decided about each shipment. It is stored before a call is answered."""
 
@@ -58,6 +66,13 @@ class Parcels:
                 self._decide(shipment_id, {"status": "recalled"})
             return self.decided[shipment_id]
 
+    def status(self, shipment_id):
+        with self.lock:
+            known = self.decided.get(shipment_id, {"status": "unknown"})
+        if known["status"] != "accepted":
+            return known
+        return {**known, **look_up(shipment_id, known["tracking_number"])}
+
     def _decide(self, shipment_id, decision):
         self.decided[shipment_id] = decision
         with open(self.file + ".new", "w", encoding="utf-8") as stored:
@@ -81,6 +96,9 @@ def is_signed(secrets, method, path, headers, body, now):
 
 def handler(secrets, parcels):
     class Bridge(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.answer(lambda shipment_id, body: parcels.status(shipment_id), is_recall=False)
+
         def do_PUT(self):
             self.answer(lambda shipment_id, body: parcels.create(shipment_id, body), is_recall=False)
 
@@ -97,7 +115,7 @@ def handler(secrets, parcels):
             found = PATH.match(self.path)
             if not found or bool(found.group(2)) != is_recall:
                 return self.send(404, {"code": "not_found"})
-            self.send(200, decide(found.group(1), json.loads(body)))
+            self.send(200, decide(found.group(1), json.loads(body or b"null")))
 
         def send(self, status, body):
             text = json.dumps(body).encode()

@@ -25,7 +25,7 @@ use crate::{
     harness::Harness,
     schema::violations,
 };
-use domain::WebhookProvider;
+use domain::{Profile, Span, WebhookProvider};
 use payment_webhooks::{Message, Request, Secrets, Signing, sign};
 
 const SECRET: &str = "whsec_dGhlIHNlY3JldCBvZiB0aGUgYnJpZGdl";
@@ -51,6 +51,37 @@ async fn start_example(file: &Path) -> (Child, String) {
     let first = lines.next_line().await.unwrap().unwrap();
     let address = first.strip_prefix("listening on ").unwrap().to_owned();
     (bridge, address)
+}
+
+/// Asks a bridge for the status of a shipment, as orderflow does.
+async fn ask(address: &str, shipment: &str) -> Value {
+    let path = format!("/shipments/{shipment}");
+    let secrets = Secrets::parse(WebhookProvider::Standard, SECRET).unwrap();
+    let message = Message {
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    let signing = Signing {
+        now: chrono::Utc::now().timestamp(),
+        message_id: &format!("GET {path}"),
+        notification_url: None,
+    };
+    let message = sign(&secrets, message, &signing).unwrap();
+    let mut request = reqwest::Client::new().get(format!("{address}{path}"));
+    for (name, value) in message.headers {
+        request = request.header(name, value);
+    }
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    response.json().await.unwrap()
+}
+
+/// Returns the differences of an answer from the document of the API.
+fn status_violations(answer: &Value) -> Vec<String> {
+    let document = std::fs::read_to_string(documentation("carrier-openapi.json")).unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let schema = json!({"$ref": "#/components/schemas/ShipmentStatus"});
+    violations(&document, &schema, answer)
 }
 
 async fn start_order(harness: &Harness, id: &str) {
@@ -89,6 +120,18 @@ async fn example_bridge_takes_and_recalls_parcels() {
         .await
         .unwrap();
     assert_eq!(unsigned.status(), StatusCode::UNAUTHORIZED);
+    let unsigned = reqwest::get(format!("{address}/shipments/bridged-PKG-001"));
+    assert_eq!(unsigned.await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    let known = ask(&address, "bridged-PKG-001").await;
+    assert_eq!(
+        known,
+        json!({"status": "accepted", "tracking_number": "EXAMPLE-bridged-PKG-001"})
+    );
+    let unknown = ask(&address, "other-PKG-001").await;
+    assert_eq!(unknown, json!({"status": "unknown"}));
+    for answer in [known, unknown] {
+        assert_eq!(status_violations(&answer), Vec::<String>::new());
+    }
     drop(bridge);
     harness.assert_invariants().await;
 }
@@ -139,7 +182,12 @@ async fn receive(
         calls.push(Call {
             method,
             path: uri.path().to_owned(),
-            body: serde_json::from_slice(&body).unwrap(),
+            // A question has no body.
+            body: if body.is_empty() {
+                Value::Null
+            } else {
+                serde_json::from_slice(&body).unwrap()
+            },
         });
         calls.len() - 1
     };
@@ -468,5 +516,100 @@ async fn reported_delivery_lies_between_dispatch_and_now() {
             reported.replace('Z', "+00:00")
         );
     }
+    harness.assert_invariants().await;
+}
+
+/// Starts an order whose delivery is not confirmed within a second, and waits for its end.
+pub(crate) async fn run_unconfirmed_order(harness: &Harness, id: &str) -> contract::OrderView {
+    let mut policy = Profile::Production.policy();
+    policy.delivery.after = Span::from_secs(1);
+    let order = order_with_payment(&format!("pmt-{id}"));
+    harness.start_with_policy(id, order, policy).await;
+    harness.wait_for_end(id).await
+}
+
+#[tokio::test]
+async fn carrier_is_asked_about_an_unconfirmed_delivery() {
+    let accepted = |number: &str| {
+        let accepted = json!({"status": "accepted", "tracking_number": number});
+        (200, accepted)
+    };
+    let long_ago = "1999-01-01T00:00:00Z";
+    let delivered = json!({"status": "delivered", "tracking_number": "TN-1", "at": long_ago});
+    let moving = json!({"status": "in_transit", "at": "2026-11-22T08:00:00Z"});
+    for answer in [&delivered, &moving] {
+        assert_eq!(status_violations(answer), Vec::<String>::new());
+    }
+    let answers = [
+        accepted("TN-1"),
+        // A failed question is asked again.
+        (503, json!({"code": "carrier_down"})),
+        (200, delivered),
+        accepted("TN-2"),
+        (200, moving),
+        accepted("TN-3"),
+        // A bridge without the call.
+        (405, json!({})),
+    ];
+    let (bridge, address) = start_scripted(&answers).await;
+    let settings = [("CARRIER_URL", &*address), ("CARRIER_SECRET", SECRET)];
+    let harness = Harness::start_with(&settings).await;
+    for (id, basis, kinds) in [
+        ("asked", "confirmed", &["delivered"][..]),
+        ("moving", "not_confirmed_in_time", &["in_transit"]),
+        ("unanswered", "not_confirmed_in_time", &[]),
+    ] {
+        let ended = run_unconfirmed_order(&harness, id).await;
+        assert_eq!(ended.status.as_str(), "delivered", "{id}");
+        let shipment = ended.shipment_info.unwrap();
+        let reported: Vec<_> = shipment
+            .events
+            .iter()
+            .map(|event| event.kind.as_str())
+            .collect();
+        assert_eq!(reported, kinds, "{id}");
+        if basis == "confirmed" {
+            // The carrier's time lies before the dispatch.
+            assert_eq!(shipment.delivered_at, shipment.shipped_at);
+            assert_eq!(
+                shipment.events[0].at.to_rfc3339(),
+                "1999-01-01T00:00:00+00:00"
+            );
+        }
+        let log = harness.get(&format!("/orders/{id}/events")).await.body;
+        let events = log["events"].as_array().unwrap();
+        let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
+        assert_eq!(of("shipment_tracked"), kinds.len(), "{id}: {log}");
+        let last = events.last().unwrap();
+        assert_eq!(last["type"], "order_delivered", "{log}");
+        assert_eq!(last["payload"]["basis"], basis, "{log}");
+        // The order itself has asked.
+        assert!(
+            events
+                .iter()
+                .all(|event| event["actor"] != "webhook:carrier"),
+            "{log}"
+        );
+    }
+    let calls = bridge.calls.lock().unwrap().clone();
+    let made: Vec<_> = calls
+        .iter()
+        .map(|call| {
+            let shipment = call.path.strip_prefix("/v1/shipments/").unwrap();
+            (call.method.as_str(), shipment, call.body.is_null())
+        })
+        .collect();
+    assert_eq!(
+        made,
+        [
+            ("PUT", "asked-PKG-001", false),
+            ("GET", "asked-PKG-001", true),
+            ("GET", "asked-PKG-001", true),
+            ("PUT", "moving-PKG-001", false),
+            ("GET", "moving-PKG-001", true),
+            ("PUT", "unanswered-PKG-001", false),
+            ("GET", "unanswered-PKG-001", true),
+        ]
+    );
     harness.assert_invariants().await;
 }

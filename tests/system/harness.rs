@@ -14,7 +14,7 @@ use std::{
 use serde_json::Value;
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, WorkflowDescribeOptions,
-    WorkflowFetchHistoryOptions, tonic::IntoRequest,
+    WorkflowFetchHistoryOptions, WorkflowStartOptions, tonic::IntoRequest,
 };
 use temporalio_common::protos::temporal::api::{
     common::v1::WorkflowExecution, workflowservice::v1::DeleteWorkflowExecutionRequest,
@@ -23,9 +23,9 @@ use url::Url;
 
 use crate::shared_servers::shared_servers;
 use devstack::{Process, Progress, Readiness, guard::GuardOptions, ports};
-use domain::OrderId;
+use domain::{OrderId, OrderPolicy};
 use store::PgPool;
-use workflows::OrderWorkflow;
+use workflows::{Message, OrderInput, OrderWorkflow};
 
 static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
@@ -259,6 +259,24 @@ impl Harness {
             .await
             .unwrap();
         Client::new(connection, ClientOptions::new("default").build()).unwrap()
+    }
+
+    /// Starts an order through Temporal, which accepts a policy and orders that the API rejects.
+    pub(crate) async fn start_with_policy(&self, id: &str, order: Value, policy: OrderPolicy) {
+        let input = OrderInput {
+            order,
+            policy: Some(policy),
+            shipping_task_queue: Some(self.shipping_task_queue.clone()),
+            ..OrderInput::default()
+        };
+        let options =
+            WorkflowStartOptions::new(self.orders_task_queue.clone(), format!("order-{id}"))
+                .build();
+        self.connect_to_temporal()
+            .await
+            .start_workflow(OrderWorkflow::run, Message::Valid(input), options)
+            .await
+            .unwrap();
     }
 
     /// Deletes the order's workflow, as Temporal does after the retention period.

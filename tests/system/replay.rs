@@ -114,6 +114,11 @@ async fn record_missing_histories() {
     let closed = handle.get_result(WorkflowGetResultOptions::default()).await;
     assert_eq!(closed.unwrap().status.as_str(), "cancelled");
     save_history(&client, "recovered", "order-recovered").await;
+    crate::carriers::run_unconfirmed_order(&harness, "unconfirmed").await;
+    let handle = client.get_workflow_handle::<OrderWorkflow>("order-unconfirmed");
+    let closed = handle.get_result(WorkflowGetResultOptions::default()).await;
+    assert_eq!(closed.unwrap().status.as_str(), "delivered");
+    save_history(&client, "delivery-not-confirmed", "order-unconfirmed").await;
     let harness = Harness::start_with(&[("SHIPPING_DELAY", "2s")]).await;
     let client = harness.connect_to_temporal().await;
     let [open, ended] = crate::refunds::run_refunded_order(&harness, "refunded").await;

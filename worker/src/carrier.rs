@@ -6,7 +6,7 @@ mod simulator;
 
 use futures::future::BoxFuture;
 
-use domain::{Address, LineItem, OrderId};
+use domain::{Address, LineItem, OrderId, TrackingEvent};
 pub use http::HttpCarrier;
 pub use settings::{CarrierSettings, HttpCarrierSettings};
 pub use simulator::Simulator;
@@ -59,4 +59,11 @@ pub trait Carrier: Send + Sync + 'static {
         order_id: &'a OrderId,
         shipment_id: &'a str,
     ) -> BoxFuture<'a, Result<Recalled, CarrierError>>;
+
+    /// Returns the last thing that happened to a parcel after the carrier took it; `None` if the carrier
+    /// cannot tell, or knows of nothing.
+    fn status<'a>(
+        &'a self,
+        shipment_id: &'a str,
+    ) -> BoxFuture<'a, Result<Option<TrackingEvent>, CarrierError>>;
 }

@@ -48,6 +48,6 @@ pub use settlement::{
     SettlementActivities, UnmatchedPaymentInput,
 };
 pub use shipping::{
-    CancelShipment, CancelShipmentOutcome, DispatchCarrier, DispatchCarrierInput, DispatchOutcome,
-    PreparePackage, PreparePackageInput, ShipmentRequest, ShippingActivities,
+    CancelShipment, CancelShipmentOutcome, CheckShipment, DispatchCarrier, DispatchCarrierInput,
+    DispatchOutcome, PreparePackage, PreparePackageInput, ShipmentRequest, ShippingActivities,
 };

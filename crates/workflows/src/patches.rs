@@ -51,5 +51,8 @@ pub(crate) const CANCEL_HELD: &str = "cancel-the-payment-of-a-held-order";
 /// An event about an ended order can leave money that must be refunded.
 pub(crate) const REFUND_AFTER_END: &str = "refund-after-the-end";
 
+/// The carrier is asked about a parcel whose delivery was not confirmed in time.
+pub(crate) const CHECK_SHIPMENT: &str = "check-an-unconfirmed-shipment";
+
 /// A search for lost workflows also starts the workflows of unfinished refunds again.
 pub(crate) const RECOVER_REFUNDS: &str = "recover-unfinished-refunds";

@@ -198,6 +198,24 @@ pub(crate) fn carrier_options(task_queue: Option<String>) -> ActivityOptions {
     external_options(CARRIER_TIMEOUT, task_queue)
 }
 
+/// The time for which an order asks the carrier about a parcel. The order then goes on without an answer, as
+/// it does when no worker serves the queue. One minute has several tries.
+const QUESTION_LIMIT: Duration = Duration::from_secs(60);
+
+/// Returns the options of `CheckShipment`.
+pub(crate) fn question_options(task_queue: String) -> ActivityOptions {
+    let limits = ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close: QUESTION_LIMIT,
+        start_to_close: CARRIER_TIMEOUT,
+    };
+    ActivityOptions::with_close_timeouts(limits)
+        .retry_policy(unlimited_retries())
+        // Temporal's cancel request does not end the order here, so it does not end the question.
+        .cancellation_token(WorkflowCancellationToken::new())
+        .maybe_task_queue(Some(task_queue))
+        .build()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

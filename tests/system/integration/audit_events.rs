@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use temporalio_client::WorkflowStartOptions;
 
 use super::matrix::send_signal;
 use crate::{
@@ -21,7 +20,6 @@ use domain::{
 };
 use payment_webhooks::SampleKind;
 use store::simulator::{Fault, add_fault};
-use workflows::{Message, OrderInput, OrderWorkflow};
 
 const LONG: Span = Span::from_secs(3_600);
 
@@ -39,25 +37,6 @@ fn immediate_policy(change: impl FnOnce(&mut OrderPolicy)) -> OrderPolicy {
     };
     change(&mut policy);
     policy
-}
-
-/// Starts an order through Temporal, which accepts a policy and orders that the API rejects.
-async fn start_with_policy(harness: &Harness, id: &str, order: Value, policy: OrderPolicy) {
-    let shipping_task_queue = Some(harness.shipping_task_queue.clone());
-    let input = OrderInput {
-        order,
-        policy: Some(policy),
-        shipping_task_queue,
-        ..OrderInput::default()
-    };
-    let options =
-        WorkflowStartOptions::new(harness.orders_task_queue.clone(), format!("order-{id}")).build();
-    harness
-        .connect_to_temporal()
-        .await
-        .start_workflow(OrderWorkflow::run, Message::Valid(input), options)
-        .await
-        .unwrap();
 }
 
 async fn send_request(harness: &Harness, id: &str, what: &str, body: Value) -> u16 {
@@ -87,25 +66,27 @@ async fn run_reviewed_orders(harness: &Harness) {
             };
         })
     };
-    start_with_policy(
-        harness,
-        "approved",
-        order_with_payment("t-approved"),
-        reviewed_policy(),
-    )
-    .await;
-    start_with_policy(
-        harness,
-        "rejected",
-        order_with_payment("t-rejected"),
-        reviewed_policy(),
-    )
-    .await;
+    harness
+        .start_with_policy(
+            "approved",
+            order_with_payment("t-approved"),
+            reviewed_policy(),
+        )
+        .await;
+    harness
+        .start_with_policy(
+            "rejected",
+            order_with_payment("t-rejected"),
+            reviewed_policy(),
+        )
+        .await;
     let late = OrderPolicy {
         deadline: Some(Span::from_secs(1)),
         ..reviewed_policy()
     };
-    start_with_policy(harness, "late", order_with_payment("t-late"), late).await;
+    harness
+        .start_with_policy("late", order_with_payment("t-late"), late)
+        .await;
     for id in ["approved", "rejected"] {
         wait_for_audit_event(harness, id, AuditEventType::ReviewStarted).await;
     }
@@ -157,18 +138,16 @@ async fn run_paid_orders(harness: &Harness) {
         policy.payment = PaymentMode::Confirm;
         policy.shipping_delay = LONG;
     });
-    start_with_policy(harness, "confirmed", sample_order(), confirmed).await;
+    harness
+        .start_with_policy("confirmed", sample_order(), confirmed)
+        .await;
     let refunded = immediate_policy(|policy| {
         policy.payment_timeout = Span::from_secs(1);
         policy.shipping_delay = LONG;
     });
-    start_with_policy(
-        harness,
-        "given-back",
-        order_with_payment("t-given-back"),
-        refunded,
-    )
-    .await;
+    harness
+        .start_with_policy("given-back", order_with_payment("t-given-back"), refunded)
+        .await;
     wait_for_audit_event(harness, "confirmed", AuditEventType::PaymentRequested).await;
     let paid = |amount: f64| json!({"transaction_id": "t-confirmed", "amount": amount});
     assert_eq!(
@@ -212,13 +191,13 @@ async fn run_paid_orders(harness: &Harness) {
 }
 
 async fn run_redirected_order(harness: &Harness) {
-    start_with_policy(
-        harness,
-        "redirected",
-        order_with_payment("t-redirected"),
-        immediate_policy(|policy| policy.shipping_delay = LONG),
-    )
-    .await;
+    harness
+        .start_with_policy(
+            "redirected",
+            order_with_payment("t-redirected"),
+            immediate_policy(|policy| policy.shipping_delay = LONG),
+        )
+        .await;
     harness.wait_for_status("redirected", "preparing").await;
     assert_eq!(
         send_request(
@@ -242,38 +221,32 @@ async fn run_failing_orders(harness: &Harness) {
             .await
             .unwrap();
         let impatient = immediate_policy(|policy| policy.payment_retry_for = Span::ZERO);
-        start_with_policy(
-            harness,
-            id,
-            order_with_payment(&format!("t-{id}")),
-            impatient,
-        )
-        .await;
+        harness
+            .start_with_policy(id, order_with_payment(&format!("t-{id}")), impatient)
+            .await;
     }
     store::inventory::set_available(&harness.pool, &Sku::parse("RARE").unwrap(), 0)
         .await
         .unwrap();
     let mut rare = order_with_payment("t-rare");
     rare["items"][0]["sku"] = json!("RARE");
-    start_with_policy(harness, "out-of-stock", rare, immediate_policy(|_| {})).await;
-    start_with_policy(
-        harness,
-        "invalid",
-        json!({"items": [{"sku": "A"}]}),
-        immediate_policy(|_| {}),
-    )
-    .await;
+    harness
+        .start_with_policy("out-of-stock", rare, immediate_policy(|_| {}))
+        .await;
+    harness
+        .start_with_policy(
+            "invalid",
+            json!({"items": [{"sku": "A"}]}),
+            immediate_policy(|_| {}),
+        )
+        .await;
     let unreviewed = immediate_policy(|policy| {
         policy.review.mode = ReviewMode::Timer;
         policy.review.timeout = Span::from_secs(1);
     });
-    start_with_policy(
-        harness,
-        "unreviewed",
-        order_with_payment("t-unreviewed"),
-        unreviewed,
-    )
-    .await;
+    harness
+        .start_with_policy("unreviewed", order_with_payment("t-unreviewed"), unreviewed)
+        .await;
 }
 
 /// Sends the events of payment providers.
@@ -282,7 +255,9 @@ async fn run_webhook_order(harness: &Harness) {
         policy.payment = PaymentMode::Confirm;
         policy.shipping_delay = LONG;
     });
-    start_with_policy(harness, "noticed", sample_order(), confirmed).await;
+    harness
+        .start_with_policy("noticed", sample_order(), confirmed)
+        .await;
     wait_for_audit_event(harness, "noticed", AuditEventType::PaymentRequested).await;
     let stripe = WebhookSender::new(harness, WebhookProvider::Stripe);
     let payment = stripe.payment("noticed", "t-noticed", "99.99");
@@ -330,13 +305,13 @@ async fn run_webhook_order(harness: &Harness) {
 
 /// Holds an order, releases it and changes its notes.
 async fn run_held_order(harness: &Harness) {
-    start_with_policy(
-        harness,
-        "on-hold",
-        sample_order(),
-        immediate_policy(|policy| policy.payment = PaymentMode::Confirm),
-    )
-    .await;
+    harness
+        .start_with_policy(
+            "on-hold",
+            sample_order(),
+            immediate_policy(|policy| policy.payment = PaymentMode::Confirm),
+        )
+        .await;
     for (request, kind) in [
         ("hold", AuditEventType::OrderHeld),
         ("release", AuditEventType::OrderReleased),
@@ -364,7 +339,9 @@ async fn run_held_order(harness: &Harness) {
 async fn run_ledger_orders(harness: &Harness) {
     let captured_late = immediate_policy(|policy| policy.capture = CaptureMode::OnDispatch);
     let order = order_with_payment("t-captured-late");
-    start_with_policy(harness, "captured-late", order, captured_late).await;
+    harness
+        .start_with_policy("captured-late", order, captured_late)
+        .await;
     let slow = || {
         immediate_policy(|policy| {
             policy.payment = PaymentMode::Confirm;
@@ -372,7 +349,7 @@ async fn run_ledger_orders(harness: &Harness) {
         })
     };
     for id in ["watched", "returned", "uncaptured", "parts"] {
-        start_with_policy(harness, id, sample_order(), slow()).await;
+        harness.start_with_policy(id, sample_order(), slow()).await;
         wait_for_audit_event(harness, id, AuditEventType::PaymentRequested).await;
     }
     let stripe = WebhookSender::new(harness, WebhookProvider::Stripe);

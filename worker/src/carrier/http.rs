@@ -5,6 +5,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, Utc};
 use futures::{FutureExt, future::BoxFuture};
 use reqwest::{
     Client, Method, StatusCode,
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{Carrier, CarrierError, Consignment, HttpCarrierSettings, Parcel, Recalled};
 use contract::LineItemView;
-use domain::{Address, OrderId};
+use domain::{Address, OrderId, TrackingEvent, TrackingKind};
 use payment_webhooks::{Message, Signing, sign};
 
 /// The largest response, in bytes.
@@ -48,6 +49,27 @@ enum Answer {
     Recalled,
 }
 
+/// The answer to a question about a shipment.
+#[derive(Deserialize)]
+struct StatusAnswer {
+    status: ShipmentStatus,
+    /// The time since when the shipment has the status.
+    #[serde(default)]
+    at: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ShipmentStatus {
+    Unknown,
+    Accepted,
+    InTransit,
+    Delivered,
+    Exception,
+    Returned,
+    Recalled,
+}
+
 impl HttpCarrier {
     /// Returns the carrier.
     ///
@@ -62,13 +84,26 @@ impl HttpCarrier {
         Ok(Self { settings, client })
     }
 
-    /// Makes a signed call about a shipment. The caller limits its time.
+    /// Makes a signed call that decides about a shipment.
+    async fn decide(
+        &self,
+        target: (Method, Option<&str>),
+        shipment_id: &str,
+        body: &Value,
+    ) -> Result<Answer, CarrierError> {
+        let body = body.to_string().into_bytes();
+        let (status, received) = self.call(target, shipment_id, body).await?;
+        read_answer(status, &received)
+    }
+
+    /// Makes a signed call about a shipment, and returns the status and the body of the response. The
+    /// caller limits its time.
     async fn call(
         &self,
         (method, action): (Method, Option<&str>),
         shipment_id: &str,
-        body: &Value,
-    ) -> Result<Answer, CarrierError> {
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Vec<u8>), CarrierError> {
         let mut url = self.settings.base.clone();
         url.path_segments_mut()
             .map_err(|()| CarrierError("the carrier's address is not valid".to_owned()))?
@@ -95,15 +130,15 @@ impl HttpCarrier {
                 ));
             }
         }
-        read_answer(status, &received)
+        Ok((status, received))
     }
 
     /// Signs a call by Standard Webhooks. The id names the call, so that a signature is of no use for
     /// another one.
-    fn sign(&self, method: &Method, path: &str, body: &Value) -> Result<Message, CarrierError> {
+    fn sign(&self, method: &Method, path: &str, body: Vec<u8>) -> Result<Message, CarrierError> {
         let message = Message {
             headers: Vec::new(),
-            body: body.to_string().into_bytes(),
+            body,
         };
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -137,7 +172,7 @@ impl Carrier for HttpCarrier {
                     .map(LineItemView::from)
                     .collect(),
             });
-            let call = self.call((Method::PUT, None), &consignment.shipment_id, &shipment);
+            let call = self.decide((Method::PUT, None), &consignment.shipment_id, &shipment);
             match call.await? {
                 Answer::Accepted { tracking_number } => Ok(Parcel { tracking_number }),
                 Answer::Recalled => Err(CarrierError("the parcel was recalled".to_owned())),
@@ -153,7 +188,7 @@ impl Carrier for HttpCarrier {
     ) -> BoxFuture<'a, Result<Recalled, CarrierError>> {
         async move {
             let body = json!({"order_id": order_id});
-            let call = self.call((Method::POST, Some("recall")), shipment_id, &body);
+            let call = self.decide((Method::POST, Some("recall")), shipment_id, &body);
             Ok(match call.await? {
                 Answer::Accepted { tracking_number } => {
                     Recalled::TooLate(Parcel { tracking_number })
@@ -163,16 +198,72 @@ impl Carrier for HttpCarrier {
         }
         .boxed()
     }
+
+    fn status<'a>(
+        &'a self,
+        shipment_id: &'a str,
+    ) -> BoxFuture<'a, Result<Option<TrackingEvent>, CarrierError>> {
+        async move {
+            let call = self.call((Method::GET, None), shipment_id, Vec::new());
+            let (status, received) = call.await?;
+            read_status(status, &received, Utc::now())
+        }
+        .boxed()
+    }
+}
+
+fn require_success(status: StatusCode, body: &[u8]) -> Result<(), CarrierError> {
+    if status.is_success() {
+        return Ok(());
+    }
+    Err(CarrierError(format!(
+        "the carrier responded {}",
+        refusal(status, body)
+    )))
+}
+
+fn unreadable() -> CarrierError {
+    CarrierError("the carrier's response cannot be read".to_owned())
+}
+
+/// Reads the answer to a question about a shipment.
+fn read_status(
+    status: StatusCode,
+    body: &[u8],
+    now: DateTime<Utc>,
+) -> Result<Option<TrackingEvent>, CarrierError> {
+    // A bridge can be without this call.
+    let without_call = [
+        StatusCode::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED,
+        StatusCode::NOT_IMPLEMENTED,
+    ];
+    if without_call.contains(&status) {
+        return Ok(None);
+    }
+    require_success(status, body)?;
+    let answer: StatusAnswer = serde_json::from_slice(body).map_err(|_| unreadable())?;
+    let kind = match answer.status {
+        ShipmentStatus::InTransit => TrackingKind::InTransit,
+        ShipmentStatus::Delivered => TrackingKind::Delivered,
+        ShipmentStatus::Exception => TrackingKind::Exception,
+        ShipmentStatus::Returned => TrackingKind::Returned,
+        // Nothing has happened to the parcel.
+        ShipmentStatus::Unknown | ShipmentStatus::Accepted | ShipmentStatus::Recalled => {
+            return Ok(None);
+        }
+    };
+    Ok(Some(TrackingEvent {
+        id: format!("status:{kind}"),
+        kind,
+        at: answer.at.unwrap_or(now),
+        description: None,
+        location: None,
+    }))
 }
 
 fn read_answer(status: StatusCode, body: &[u8]) -> Result<Answer, CarrierError> {
-    if !status.is_success() {
-        return Err(CarrierError(format!(
-            "the carrier responded {}",
-            refusal(status, body)
-        )));
-    }
-    let unreadable = || CarrierError("the carrier's response cannot be read".to_owned());
+    require_success(status, body)?;
     let answer: Answer = serde_json::from_slice(body).map_err(|_| unreadable())?;
     if let Answer::Accepted { tracking_number } = &answer {
         let length = tracking_number.chars().count();
@@ -234,6 +325,47 @@ mod tests {
             (404, r#"{"status": "recalled"}"#),
         ] {
             assert!(answer(status, body).is_err(), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn status_is_a_report_or_nothing() {
+        let now: DateTime<Utc> = "2026-11-24T10:15:00Z".parse().unwrap();
+        let read = |status: u16, body: &str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            let event = read_status(status, body.as_bytes(), now)?;
+            Ok::<_, CarrierError>(event.map(|event| (event.id, event.kind, event.at)))
+        };
+        let at: DateTime<Utc> = "2026-11-23T09:30:00Z".parse().unwrap();
+        let delivered = format!(
+            r#"{{"status": "delivered", "tracking_number": "TN-1", "at": "{}"}}"#,
+            at.to_rfc3339()
+        );
+        assert_eq!(
+            read(200, &delivered).unwrap(),
+            Some(("status:delivered".to_owned(), TrackingKind::Delivered, at))
+        );
+        let (_, kind, since) = read(200, r#"{"status": "returned"}"#).unwrap().unwrap();
+        assert_eq!((kind, since), (TrackingKind::Returned, now));
+        for (status, body) in [
+            (200, r#"{"status": "unknown"}"#),
+            (200, r#"{"status": "accepted", "tracking_number": "TN-1"}"#),
+            (200, r#"{"status": "recalled"}"#),
+            (404, ""),
+            (405, "<html>"),
+            (501, "<html>"),
+        ] {
+            assert_eq!(read(status, body).unwrap(), None, "{status} {body}");
+        }
+        for (status, body) in [
+            (200, ""),
+            (200, r#"{"status": "lost"}"#),
+            (200, r#"{"status": "delivered", "at": "yesterday"}"#),
+            (302, r#"{"status": "delivered"}"#),
+            (401, r#"{"code": "signature_wrong"}"#),
+            (503, ""),
+        ] {
+            assert!(read(status, body).is_err(), "{status} {body}");
         }
     }
 

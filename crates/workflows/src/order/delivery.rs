@@ -1,4 +1,4 @@
-//! Delivery: confirmed by a caller, or assumed after the policy's time.
+//! Delivery: confirmed by a caller or by the carrier, or assumed after the policy's time.
 
 use std::time::Duration;
 
@@ -10,9 +10,13 @@ use super::{
     continuation::{self, WaitingPlace},
     current_time,
     decisions::with_claim,
-    persistence, waiting,
+    persistence, shipment, waiting,
 };
-use crate::activity::OrderActivities;
+use crate::{
+    activity::{OrderActivities, ShippingActivities},
+    patches, policies,
+};
+use contract::TrackingReport;
 use domain::{AuditEventType, CompleteOn, DeliveryPolicy, OrderStatus, Step};
 
 /// Waits for the delivery, unless the policy completes the order at dispatch. A dispatched parcel
@@ -32,6 +36,7 @@ pub(super) async fn await_delivery(ctx: &WorkflowContext<OrderWorkflow>) {
         ctx.state_mut(|order| order.is_waiting = true);
         wait_for_delivery(ctx, limit).await;
         ctx.state_mut(|order| order.is_waiting = false);
+        Box::pin(ask_carrier(ctx)).await;
     }
     let now = current_time(ctx);
     ctx.state_mut(|order| {
@@ -84,6 +89,35 @@ async fn wait_for_delivery(ctx: &WorkflowContext<OrderWorkflow>, limit: Duration
         }
         persistence::write_pending(ctx).await;
     }
+}
+
+/// Asks the carrier about the parcel if its delivery was not confirmed in time: a report can be lost, and a
+/// bridge can send none. The answer is recorded like a report. Without an answer, the order goes on.
+async fn ask_carrier(ctx: &WorkflowContext<OrderWorkflow>) {
+    let parcel = ctx.state(|order| {
+        let is_unconfirmed = order.delivery.is_none() && !order.policy.delivery.auto;
+        order.dispatched_parcel.filter(|_| is_unconfirmed)
+    });
+    let Some(number) = parcel.filter(|_| ctx.patched(patches::CHECK_SHIPMENT)) else {
+        return;
+    };
+    let shipment = shipment::shipment_request(ctx, number);
+    let queue = ctx.state(|order| order.shipping_task_queue.clone());
+    let call = ctx.execute_activity(
+        ShippingActivities::check_shipment,
+        shipment.clone(),
+        policies::question_options(queue),
+    );
+    let Ok(Some(event)) = persistence::write_during(ctx, call, 0).await else {
+        return;
+    };
+    let report = TrackingReport {
+        order_id: shipment.order_id,
+        shipment_id: shipment.shipment_id,
+        event,
+    };
+    let now = current_time(ctx);
+    ctx.state_mut(|order| order.add_report(report, None, now));
 }
 
 impl OrderWorkflow {

@@ -545,7 +545,7 @@ fn request_due_stop(ctx: &Context) {
     }
 }
 
-fn shipment_request(ctx: &Context, number: u32) -> ShipmentRequest {
+pub(super) fn shipment_request(ctx: &Context, number: u32) -> ShipmentRequest {
     ctx.state(|order| ShipmentRequest {
         order_id: order.state.order_id.clone(),
         shipment_id: shipment_id(&order.state.order_id, number),

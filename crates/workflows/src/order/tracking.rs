@@ -11,7 +11,7 @@ impl OrderWorkflow {
     /// Records a report. One that arrives before the order knows of the dispatch is kept until then.
     pub(super) fn record_report(&mut self, report: TrackingReport, now: DateTime<Utc>) {
         if self.state.shipment.is_some() {
-            self.add_report(report, now);
+            self.add_report(report, Some(RequestOrigin::of_carrier()), now);
         } else if self.early_reports.len() < ShipmentInfo::MAX_EVENTS
             && !self.early_reports.contains(&report)
         {
@@ -22,12 +22,18 @@ impl OrderWorkflow {
     /// Records the reports that arrived before the dispatch was known.
     pub(super) fn record_early_reports(&mut self, now: DateTime<Utc>) {
         for report in std::mem::take(&mut self.early_reports) {
-            self.add_report(report, now);
+            self.add_report(report, Some(RequestOrigin::of_carrier()), now);
         }
     }
 
-    /// Adds a report about the dispatched parcel. A parcel that was recalled is another one.
-    fn add_report(&mut self, report: TrackingReport, now: DateTime<Utc>) {
+    /// Adds a report about the dispatched parcel. A parcel that was recalled is another one. The answer to a
+    /// question of the order has no origin.
+    pub(super) fn add_report(
+        &mut self,
+        report: TrackingReport,
+        origin: Option<RequestOrigin>,
+        now: DateTime<Utc>,
+    ) {
         let TrackingReport {
             order_id,
             shipment_id,
@@ -44,13 +50,12 @@ impl OrderWorkflow {
             return;
         }
         let delivered_at = shipment.delivery_time(event.at, now);
-        let origin = RequestOrigin::of_carrier();
-        self.caused_by(Some(origin.clone()), |order| {
+        self.caused_by(origin.clone(), |order| {
             order.append_audit_event(AuditEventType::ShipmentTracked, json!(event), now);
         });
         let is_open = self.state.status() == OrderStatus::Shipped && self.state.is_running();
         if event.kind == TrackingKind::Delivered && is_open && self.delivery.is_none() {
-            self.delivery_origin = Some(origin);
+            self.delivery_origin = origin;
             self.delivery = Some(DeliveryConfirmation {
                 delivered_at: Some(delivered_at),
                 signed_by: None,
