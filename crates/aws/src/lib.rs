@@ -8,6 +8,7 @@ mod chain;
 mod credentials;
 mod error_text;
 mod http;
+mod json_api;
 mod secret;
 mod secrets_manager;
 mod unfinished;
