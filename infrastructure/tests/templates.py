@@ -41,6 +41,7 @@ EVERYTHING = {
     "DatabaseKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/database",
     "DatabaseProxy": "true",
     "DomainName": "api.example.com",
+    "EventBusName": "shop",
     "FlowLogs": "true",
     "GatewayApiKeys": "required",
     "HostedZoneId": "Z1",

@@ -68,6 +68,7 @@ class Settings(unittest.TestCase):
             ("DefaultStock", "DEFAULT_STOCK", ["worker"]),
             ("CorsOrigins", "CORS_ORIGINS", ["start", "signal", "query", "events", "webhook", "web"]),
             ("OrdersLateAfter", "ORDERS_LATE_AFTER", ["events", "worker"]),
+            ("EventBusName", "EVENT_BUS_NAME", ["worker"]),
             ("LogLevel", "LOG_LEVEL", ["start", "worker"]),
             ("OrderTaskQueue", "ORDER_TASK_QUEUE", ["start", "signal", "query", "webhook", "worker"]),
             ("TemporalDeploymentName", "TEMPORAL_DEPLOYMENT_NAME", ["worker"]),

@@ -1,5 +1,7 @@
 //! Messages about orders to other systems.
 
+mod event_bridge;
+mod event_bus;
 mod load;
 mod outcomes;
 mod receiver;

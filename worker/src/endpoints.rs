@@ -2,9 +2,10 @@
 //! outbox.
 //!
 //! An order never waits for a receiver, and one endpoint never waits for another. Addresses, secrets and
-//! contents are never logged.
+//! contents are never logged. An event bus of AWS is an endpoint that the worker's settings create.
 
 mod body;
+mod event_bus;
 mod outbox;
 mod retry;
 mod sender;

@@ -129,8 +129,12 @@ async fn serve(settings: WorkerSettings) -> anyhow::Result<()> {
                 settings.grace,
                 ending.clone(),
             );
-            let messages =
-                endpoints::run_outbox(pool.clone(), settings.endpoints, settings.grace, ending);
+            let messages = endpoints::run_outbox(
+                pool.clone(),
+                settings.endpoints.clone(),
+                settings.grace,
+                ending,
+            );
             futures::join!(mails, messages);
         }
     };

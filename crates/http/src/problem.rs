@@ -57,6 +57,7 @@ codes! {
         StockLimit => (409, "stock_limit", "Stock limit exceeded"),
         EndpointLimit => (409, "endpoint_limit", "Too many endpoints"),
         EndpointDisabled => (409, "endpoint_disabled", "Endpoint disabled"),
+        EndpointFixed => (409, "endpoint_fixed", "Endpoint not changeable"),
         PreconditionFailed => (412, "precondition_failed", "Order has changed"),
         BodyTooLarge => (413, "body_too_large", "Request body too large"),
         UnsupportedMediaType => (415, "unsupported_media_type", "Unsupported media type"),

@@ -32,12 +32,15 @@ pub(crate) const fn operation_id(operation: EndpointOperation) -> &'static str {
 
 /// The problem of an unknown endpoint.
 const UNKNOWN: [ProblemCode; 1] = [ProblemCode::EndpointNotFound];
+/// The problem of a change of the event bus.
+const FIXED: [ProblemCode; 1] = [ProblemCode::EndpointFixed];
 
 pub(crate) fn describe(operation: EndpointOperation, types: &mut SchemaRegistry) -> Description {
     match operation {
         EndpointOperation::Create => describe_creation(types),
         EndpointOperation::List => Description {
-            details: "Returns all endpoints, the oldest first. There are 50 at most. No response contains a secret.",
+            details: "Returns all endpoints, the oldest first. There are 50 at most. No response contains a secret. \
+                The endpoint `event_bus` is the event bus of the setting `EVENT_BUS_NAME`.",
             responses: vec![(
                 200,
                 response(
@@ -62,12 +65,12 @@ pub(crate) fn describe(operation: EndpointOperation, types: &mut SchemaRegistry)
                 The new types apply to later events.",
             body: Some(Body::EndpointChange),
             responses: vec![endpoint_response("The changed endpoint.", types)],
-            ..of_endpoint("Change an endpoint", &BODY_PROBLEMS)
+            ..of_endpoint("Change an endpoint", &[&BODY_PROBLEMS[..], &FIXED].concat())
         },
         EndpointOperation::Delete => Description {
             details: "Deletes the endpoint, its secrets, and its messages.",
             responses: vec![(204, response("The endpoint is deleted.", &[], None))],
-            ..of_endpoint("Delete an endpoint", &[])
+            ..of_endpoint("Delete an endpoint", &FIXED)
         },
         EndpointOperation::RotateSecret => Description {
             details: "Creates a new secret and returns it once. \
@@ -83,7 +86,7 @@ pub(crate) fn describe(operation: EndpointOperation, types: &mut SchemaRegistry)
                     ),
                 ),
             )],
-            ..of_endpoint("Rotate the secret", &[])
+            ..of_endpoint("Rotate the secret", &FIXED)
         },
         EndpointOperation::Enable => Description {
             details: "Enables a disabled endpoint. Its pending messages are sent, and repeated for the full time again. \

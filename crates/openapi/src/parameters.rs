@@ -224,7 +224,7 @@ pub(crate) fn return_id() -> Value {
 pub(crate) fn endpoint_id() -> Value {
     json!({
         "name": "id", "in": "path", "required": true, "description": "The id of the endpoint.",
-        "schema": {"type": "string", "pattern": "^ep_[0-9a-f]{24}$"}, "example": ENDPOINT_ID,
+        "schema": {"type": "string", "pattern": "^(ep_[0-9a-f]{24}|event_bus)$"}, "example": ENDPOINT_ID,
     })
 }
 

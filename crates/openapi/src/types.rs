@@ -859,6 +859,7 @@ response_types! {
     /// An endpoint, which receives messages about orders.
     Endpoint as "Endpoint" {
         id: String,
+        /// The address. That of the endpoint `event_bus` is `event-bus:` and the name of the bus.
         url: String,
         /// The types of messages that it receives; `*` means all types.
         events: Vec<String>,

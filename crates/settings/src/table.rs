@@ -325,6 +325,7 @@ settings! {
             .default("6h");
         ENDPOINT_RETRY_FOR("Time without success after which an endpoint is disabled.", PositiveDuration, WORKER)
             .default("3d");
+        EVENT_BUS_NAME("Event bus of EventBridge that also receives all messages.", Text("the name of a bus, not its ARN"), WORKER);
     }
     CommandLine {
         ORDERFLOW_URL("API that the order commands call.", Text("a URL, such as http://127.0.0.1:8000"), COMMAND_LINE)
@@ -361,7 +362,7 @@ settings! {
             .default("1");
     }
     Aws {
-        AWS_REGION("Region of the database, unless its host name has one.", Text("a region"), DATABASE_CLIENTS);
+        AWS_REGION("Region of the event bus, and of the database unless its host name has one.", Text("a region"), DATABASE_CLIENTS);
         AWS_DEFAULT_REGION("Region if `AWS_REGION` is not set.", Text("a region"), DATABASE_CLIENTS);
         AWS_ACCESS_KEY_ID("Credentials; Lambda sets all three.", Text("an access key id"), AWS_CLIENTS);
         AWS_SECRET_ACCESS_KEY("Secret key of `AWS_ACCESS_KEY_ID`.", Text("a secret access key"), AWS_CLIENTS)

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::{Error, error::SqlxResultExt, orders, pool};
+use crate::{Error, endpoints::EVENT_BUS_ID, error::SqlxResultExt, orders, pool};
 use contract::OrderView;
 
 /// The type of the message that tests an endpoint.
@@ -61,6 +61,11 @@ pub struct ClaimedMessage {
 }
 
 impl ClaimedMessage {
+    /// Returns whether the message is for the event bus.
+    pub fn is_for_event_bus(&self) -> bool {
+        self.endpoint_id == EVENT_BUS_ID
+    }
+
     /// Returns the order after the event, or `None` for a test.
     ///
     /// # Errors
@@ -189,6 +194,8 @@ pub enum DeliveryOutcome {
     GivenUp { failure: Failure },
     /// The receiver does not want any more messages. The endpoint is disabled, and the message waits.
     Refused { failure: Failure },
+    /// The receiver could never accept this message. It has failed, and the next one follows.
+    Undeliverable { failure: Failure },
 }
 
 /// A failed attempt.
@@ -228,10 +235,13 @@ pub async fn record_outcome(
             record_retry(pool, message, *pause, failure).await
         }
         DeliveryOutcome::GivenUp { failure } => {
-            record_end_of_retries(pool, message, failure, false).await
+            record_end_of_retries(pool, message, failure, None).await
         }
         DeliveryOutcome::Refused { failure } => {
-            record_end_of_retries(pool, message, failure, true).await
+            record_end_of_retries(pool, message, failure, Some(true)).await
+        }
+        DeliveryOutcome::Undeliverable { failure } => {
+            record_end_of_retries(pool, message, failure, Some(false)).await
         }
     }
 }
@@ -293,11 +303,13 @@ async fn record_retry(
     })
 }
 
+/// Records the last attempt. `disables` states whether it disables the endpoint; `None` disables one
+/// that has accepted no message since the first attempt.
 async fn record_end_of_retries(
     pool: &PgPool,
     message: &ClaimedMessage,
     failure: &Failure,
-    is_refused: bool,
+    disables: Option<bool>,
 ) -> Result<Recorded, Error> {
     let recorded = sqlx::query!(
         r#"with attempt as (
@@ -306,7 +318,7 @@ async fn record_end_of_retries(
          ), endpoint as (
              update webhook_endpoints set is_enabled = false, disabled_at = now(), disabled_reason = $5
              from attempt
-             where endpoint_id = $3 and is_enabled and ($7 or coalesce(last_success_at, '-infinity') < $4)
+             where endpoint_id = $3 and is_enabled and coalesce($7, coalesce(last_success_at, '-infinity') < $4)
              returning endpoint_id
          ), ended as (
              update endpoint_deliveries
@@ -331,7 +343,7 @@ async fn record_end_of_retries(
         message.retry_since,
         failure.reason,
         failure.status.map(i32::from),
-        is_refused,
+        disables,
     )
     .fetch_one(pool)
     .await

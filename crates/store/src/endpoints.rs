@@ -1,5 +1,5 @@
-//! Endpoints: addresses of other systems that receive messages about orders. [`crate::endpoint_outbox`]
-//! has their messages.
+//! Endpoints: addresses of other systems that receive messages about orders, and an event bus.
+//! [`crate::endpoint_outbox`] has their messages.
 
 use std::time::Duration;
 
@@ -11,6 +11,9 @@ use crate::{Error, error::SqlxResultExt, pool};
 
 /// The largest number of endpoints. Each one has its own connections in every worker.
 pub const MAX_ENDPOINTS: i64 = 50;
+
+/// The id of the event bus. The ids of other endpoints begin with `ep_`.
+pub const EVENT_BUS_ID: &str = "event_bus";
 
 /// An endpoint. Its secrets are never read together with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -213,6 +216,30 @@ pub async fn delete(pool: &PgPool, id: &str) -> Result<bool, Error> {
         .await
         .for_operation("delete the endpoint")?;
     Ok(deleted.rows_affected() > 0)
+}
+
+/// Makes the event bus with this name an endpoint for all messages. It has no secret. A bus that is
+/// disabled stays so. Without a name, deletes the bus with its messages.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub async fn set_event_bus(pool: &PgPool, name: Option<&str>) -> Result<(), Error> {
+    let Some(name) = name else {
+        return delete(pool, EVENT_BUS_ID).await.map(|_| ());
+    };
+    let url = format!("event-bus:{name}");
+    sqlx::query!(
+        "insert into webhook_endpoints (endpoint_id, url, event_types, created_by) values ($1, $2, array['*'], 'worker')
+         on conflict (endpoint_id) do update set url = excluded.url, updated_at = now()
+             where webhook_endpoints.url <> excluded.url",
+        EVENT_BUS_ID,
+        url,
+    )
+    .execute(pool)
+    .await
+    .for_operation("register the event bus")?;
+    Ok(())
 }
 
 /// Enables an endpoint. Its pending messages are due, and are repeated for the full time again. Returns

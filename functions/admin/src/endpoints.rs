@@ -12,7 +12,7 @@ use contract::{
 use orderflow_http::{
     ApiRequest, ApiResponse, Problem, ProblemCode, QueryParameters, encode_segment,
 };
-use store::endpoints::{self, Endpoint, EndpointChange, MAX_ENDPOINTS, NewEndpoint};
+use store::endpoints::{self, EVENT_BUS_ID, Endpoint, EndpointChange, MAX_ENDPOINTS, NewEndpoint};
 
 /// The time for which the previous secret also signs, so that a receiver can change to the new one.
 const OVERLAP: Duration = Duration::from_secs(24 * 3600);
@@ -102,14 +102,14 @@ pub(crate) async fn change(app: &App, request: &ApiRequest) -> Result<ApiRespons
         description: description.as_ref().map(Option::as_deref),
     };
     let pool = app.database.pool().await?;
-    let changed = endpoints::change(&pool, endpoint_id(request)?, change).await?;
+    let changed = endpoints::change(&pool, changeable_id(request)?, change).await?;
     ApiResponse::ok(&changed.ok_or_else(unknown_endpoint)?)
 }
 
 pub(crate) async fn delete(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
     QueryParameters::new(request).finish()?;
     let pool = app.database.pool().await?;
-    if endpoints::delete(&pool, endpoint_id(request)?).await? {
+    if endpoints::delete(&pool, changeable_id(request)?).await? {
         Ok(ApiResponse::no_content())
     } else {
         Err(unknown_endpoint())
@@ -120,7 +120,7 @@ pub(crate) async fn rotate_secret(app: &App, request: &ApiRequest) -> Result<Api
     QueryParameters::new(request).finish()?;
     let secret = random::secret();
     let pool = app.database.pool().await?;
-    let end = endpoints::rotate_secret(&pool, endpoint_id(request)?, &secret, OVERLAP).await?;
+    let end = endpoints::rotate_secret(&pool, changeable_id(request)?, &secret, OVERLAP).await?;
     let previous_valid_until = end.ok_or_else(unknown_endpoint)?;
     ApiResponse::ok(&SecretRotated {
         secret,
@@ -156,6 +156,18 @@ pub(crate) fn endpoint_id(request: &ApiRequest) -> Result<&str, Problem> {
     let id = request.path_parameter();
     let is_id = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     is_id.then_some(id).ok_or_else(unknown_endpoint)
+}
+
+/// Returns the endpoint id in the path, unless it is that of the event bus. Only the settings of the
+/// worker change the bus.
+fn changeable_id(request: &ApiRequest) -> Result<&str, Problem> {
+    match endpoint_id(request)? {
+        EVENT_BUS_ID => Err(Problem::new(
+            ProblemCode::EndpointFixed,
+            "Only the setting EVENT_BUS_NAME of the worker changes or deletes the event bus; it has no secret.",
+        )),
+        id => Ok(id),
+    }
 }
 
 pub(crate) fn unknown_endpoint() -> Problem {

@@ -16,15 +16,15 @@ struct Body<'a, T> {
 }
 
 /// Returns the body. Each attempt to send a message has the same body.
-pub(super) fn build_body(message: &ClaimedMessage) -> Result<Vec<u8>, store::Error> {
+pub(super) fn build_body(message: &ClaimedMessage) -> Result<String, store::Error> {
     let (kind, timestamp) = (message.kind.as_str(), message.occurred_at);
     let encoded = match message.order()? {
-        Some(order) => serde_json::to_vec(&Body {
+        Some(order) => serde_json::to_string(&Body {
             kind,
             timestamp,
             data: order.as_of(timestamp),
         }),
-        None => serde_json::to_vec(&Body {
+        None => serde_json::to_string(&Body {
             kind,
             timestamp,
             data: json!({"endpoint_id": message.endpoint_id}),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    error::Error,
     sync::Arc,
     time::Duration,
 };
@@ -16,10 +17,12 @@ use tokio::{
 
 use super::{
     body::build_body,
+    event_bus,
     retry::pause_after,
     sender::{Answer, Sender, SignedMessage},
     settings::EndpointSettings,
 };
+use aws::PutError;
 use domain::WebhookProvider;
 use payment_webhooks::{Secrets, sign_standard};
 use store::{
@@ -75,6 +78,7 @@ pub(crate) async fn run_outbox(
     tokio::select! {
         () = send_messages(&outbox, &mut stop) => {}
         () = stopped => tracing::warn!("a message in progress was interrupted; it is sent again after its lease"),
+        never = event_bus::register(&outbox.pool, outbox.settings.event_bus.as_deref()) => match never {},
     }
 }
 
@@ -200,17 +204,47 @@ impl Outbox {
     }
 
     async fn try_send(&self, message: &ClaimedMessage) -> DeliveryOutcome {
-        let signed = match sign(message) {
-            Ok(signed) => signed,
-            Err(error) => {
-                let reason = "the message could not be built".to_owned();
+        if message.is_for_event_bus() {
+            self.publish(message).await
+        } else {
+            self.post(message).await
+        }
+    }
+
+    /// Puts the message on the event bus.
+    async fn publish(&self, message: &ClaimedMessage) -> DeliveryOutcome {
+        // Only a worker with other settings can have registered the bus.
+        let Some(bus) = &self.settings.event_bus else {
+            let reason = "the worker has no EVENT_BUS_NAME".to_owned();
+            return self.fail(message, None, reason, None);
+        };
+        let body = match build_body(message) {
+            Ok(body) => body,
+            Err(error) => return self.fail_to_build(message, &error),
+        };
+        match event_bus::publish(bus, message, &body, SEND_TIME).await {
+            Ok(()) => DeliveryOutcome::Delivered { status: 200 },
+            Err(error @ PutError::TooLarge { .. }) => {
+                let reason = error.to_string();
                 tracing::error!(
                     message.id = message.message_id,
-                    "{reason}: {}",
-                    telemetry::format_error_chain(&*error)
+                    "a message to the event bus has failed: {reason}; see docs/events.md"
                 );
-                return self.fail(message, None, reason, None);
+                let failure = Failure {
+                    status: None,
+                    reason,
+                };
+                DeliveryOutcome::Undeliverable { failure }
             }
+            Err(PutError::Failed { status, reason }) => self.fail(message, status, reason, None),
+        }
+    }
+
+    /// Sends the message to the address of its endpoint.
+    async fn post(&self, message: &ClaimedMessage) -> DeliveryOutcome {
+        let signed = match sign(message) {
+            Ok(signed) => signed,
+            Err(error) => return self.fail_to_build(message, &*error),
         };
         match self.sender.send(signed).await {
             Answer::Status { status, .. } if status.is_success() => DeliveryOutcome::Delivered {
@@ -235,6 +269,20 @@ impl Outbox {
         }
     }
 
+    fn fail_to_build(
+        &self,
+        message: &ClaimedMessage,
+        error: &(dyn Error + 'static),
+    ) -> DeliveryOutcome {
+        let reason = "the message could not be built".to_owned();
+        tracing::error!(
+            message.id = message.message_id,
+            "{reason}: {}",
+            telemetry::format_error_chain(error)
+        );
+        self.fail(message, None, reason, None)
+    }
+
     fn fail(
         &self,
         message: &ClaimedMessage,
@@ -257,12 +305,10 @@ impl Outbox {
     }
 }
 
-fn sign(
-    message: &ClaimedMessage,
-) -> Result<SignedMessage<'_>, Box<dyn std::error::Error + Send + Sync>> {
+fn sign(message: &ClaimedMessage) -> Result<SignedMessage<'_>, Box<dyn Error + Send + Sync>> {
     let secrets = message.secrets.iter().map(String::as_str);
     let secrets = Secrets::new(WebhookProvider::Standard, secrets)?;
-    let body = build_body(message)?;
+    let body = build_body(message)?.into_bytes();
     let timestamp = Utc::now().timestamp();
     Ok(SignedMessage {
         url: &message.url,

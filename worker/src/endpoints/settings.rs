@@ -1,17 +1,19 @@
 //! The settings of messages to endpoints.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use aws::EventBus;
 use contract::AllowedAddresses;
 use settings::{
     ENDPOINT_ADDRESSES, ENDPOINT_DELAY, ENDPOINT_FIRST_PAUSE, ENDPOINT_LONGEST_PAUSE,
     ENDPOINT_RETRY_FOR, Environment, SettingError,
 };
 
-/// The addresses that receive messages, and the times of attempts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The addresses that receive messages, the event bus, and the times of attempts.
+#[derive(Debug, Clone)]
 pub struct EndpointSettings {
     pub(super) addresses: AllowedAddresses,
+    pub(super) event_bus: Option<Arc<EventBus>>,
     /// The age at which an audit event is final and may be reported.
     pub(super) delay: Duration,
     pub(super) retries: RetrySettings,
@@ -34,6 +36,7 @@ impl EndpointSettings {
         ];
         Ok(Self {
             addresses: environment.choose(&ENDPOINT_ADDRESSES, &meanings)?,
+            event_bus: EventBus::from_settings(environment)?.map(Arc::new),
             delay: environment.duration(&ENDPOINT_DELAY)?,
             retries: RetrySettings {
                 first_pause: environment.duration(&ENDPOINT_FIRST_PAUSE)?,
