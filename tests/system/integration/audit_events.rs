@@ -419,7 +419,7 @@ async fn run_changed_order(harness: &Harness) {
     });
     let mut order = sample_order();
     order["items"][0]["quantity"] = json!(2);
-    start_with_policy(harness, id, order, policy).await;
+    harness.start_with_policy(id, order, policy).await;
     wait_for_audit_event(harness, id, AuditEventType::PaymentRequested).await;
     let standard = WebhookSender::new(harness, WebhookProvider::Standard);
     let paid = standard.payment(id, "tx-lessened", "199.98");
