@@ -473,7 +473,7 @@ impl<'a> Fields<'a, '_> {
         };
         let (pointer, raw) = self.take_one(names, same)?;
         let text = number_text(raw, self.rules);
-        if text.is_empty() && self.rules == Rules::Current {
+        if self.rules == Rules::Current && !has_visible_character(&text) {
             return None;
         }
         self.accept(pointer, text.parse())

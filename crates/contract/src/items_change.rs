@@ -1,31 +1,13 @@
 //! Reads a change of the quantities of an order.
 
-use std::{collections::BTreeSet, str::FromStr};
+use serde_json::Value;
 
-use serde_json::{Value, json};
-
-use crate::{Fields, Request, Rules, order_request::MAX_LINE_ITEMS, schema};
-use domain::{Decimal, ItemQuantity, ItemsChange, LineItem, Sku};
-
-const SKU_NAMES: [&str; 2] = ["sku", "product_id"];
-const QUANTITY_NAMES: [&str; 2] = ["quantity", "qty"];
-
-struct Units(u32);
-impl FromStr for Units {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let most = LineItem::MAX_QUANTITY;
-        let whole = text
-            .parse::<Decimal>()
-            .ok()
-            .and_then(|number| number.at_scale(0));
-        whole
-            .and_then(|units| u32::try_from(units).ok())
-            .filter(|units| *units <= most)
-            .map(Self)
-            .ok_or_else(|| format!("must be a whole number from 0 to {most}"))
-    }
-}
+use crate::{
+    Fields, Request, Rules,
+    item_quantity::{items_schema, take_items},
+    schema,
+};
+use domain::ItemsChange;
 
 impl Request for ItemsChange {
     const TEXT_FIELD: Option<&'static str> = None;
@@ -37,45 +19,13 @@ impl Request for ItemsChange {
             Rules::Earlier => fields.take_json("reduce_only").unwrap_or_default(),
         };
         fields.require_any(&["items"]);
-        let items = fields.take_objects(&["items"], MAX_LINE_ITEMS, |item| {
-            item.require_any(&SKU_NAMES);
-            item.require_any(&QUANTITY_NAMES);
-            let sku = item.take_parsed::<Sku>(&SKU_NAMES);
-            let quantity = item.take_number::<Units>(&QUANTITY_NAMES);
-            Some(ItemQuantity {
-                sku: sku?,
-                quantity: quantity?.0,
-            })
-        })?;
-        if !fields.is_rejected(&["items"]) {
-            let skus: BTreeSet<_> = items.iter().map(|item| &item.sku).collect();
-            if items.is_empty() {
-                fields.reject("items", "must have at least one item");
-            } else if skus.len() < items.len() {
-                fields.reject("items", "must name each SKU once");
-            }
-        }
+        let items = take_items::<0>(fields)?;
         Some(Self { items, reduce_only })
     }
 
     fn object_schema() -> Value {
-        let whole = r"^\s*(0*([0-9]{1,4}|10000)(\.0+)?)?\s*$";
-        let quantity = json!({"type": ["integer", "string", "null"], "minimum": 0, "maximum": LineItem::MAX_QUANTITY, "pattern": whole});
-        let item = schema::object(
-            [
-                ("sku", schema::identifier::<Sku>()),
-                ("product_id", schema::identifier::<Sku>()),
-                ("quantity", quantity.clone()),
-                ("qty", quantity),
-            ]
-            .into(),
-        );
-        let item = schema::requiring(item, &[&SKU_NAMES, &QUANTITY_NAMES]);
-        let items =
-            json!({"type": "array", "minItems": 1, "maxItems": MAX_LINE_ITEMS, "items": item});
-        let mut object = schema::object([("items", items)].into());
-        object["required"] = json!(["items"]);
-        object
+        let items = items_schema(0, []);
+        schema::requiring(schema::object([("items", items)].into()), &[&["items"]])
     }
 }
 

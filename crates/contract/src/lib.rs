@@ -12,6 +12,7 @@ mod customer_view;
 mod document;
 mod endpoint_request;
 mod endpoint_url;
+mod item_quantity;
 mod items_change;
 mod metadata;
 mod number;

@@ -11,6 +11,7 @@ use self::{
 use crate::{
     FieldError, Fields, InvalidFields,
     address::{ADDRESS_NAMES, read_billing_address, read_order_address},
+    item_quantity::Units,
     metadata::take_metadata,
 };
 use domain::{
@@ -47,7 +48,6 @@ const CHARGES: [&str; 5] = [
     "total_amount",
 ];
 pub(crate) const MAX_LINE_ITEMS: usize = 100;
-const MAX_QUANTITY: u32 = LineItem::MAX_QUANTITY;
 const MAX_NAME_LENGTH: usize = 200;
 const MAX_METHOD_LENGTH: usize = 200;
 const MAX_PROFILE_LENGTH: usize = 32;
@@ -230,7 +230,7 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Option<Currency>) -> Option<Li
     }
     let sku = line.take_parsed(&SKU);
     let name = line.take_text(&["name", "product_name"], MAX_NAME_LENGTH);
-    let quantity = line.take_number::<Quantity>(&QUANTITY);
+    let quantity = line.take_number::<Units<1>>(&QUANTITY);
     let named = line.sent_name(&PRICE);
     let price = line.take_number::<Decimal>(&PRICE);
     let unit_price = price.zip(currency).and_then(|(price, currency)| {
@@ -292,21 +292,6 @@ fn read_quote(fields: &mut Fields<'_, '_>) -> Option<QuoteReference> {
             key_id: key_id?,
         })
     })
-}
-
-struct Quantity(u32);
-impl std::str::FromStr for Quantity {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let within = |quantity: &u32| (1..=MAX_QUANTITY).contains(quantity);
-        let refused = || format!("must be a whole number from 1 to {MAX_QUANTITY}");
-        // `2.0` is a whole number too: some languages have only floating-point numbers.
-        let whole = text
-            .parse::<Decimal>()
-            .ok()
-            .and_then(|number| u32::try_from(number.at_scale(0)?).ok());
-        whole.filter(within).map(Self).ok_or_else(refused)
-    }
 }
 
 #[cfg(test)]

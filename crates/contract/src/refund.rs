@@ -1,23 +1,17 @@
 //! Refunds that the shop makes: the request, the decision about it, and the view.
 
-use std::{collections::BTreeSet, str::FromStr};
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Fields, RefusalCode, Request, order_request::MAX_LINE_ITEMS, schema};
-use domain::{
-    Currency, Decimal, ItemQuantity, LineItem, OrderId, OrderStatus, RefundId, RefundState, Sku,
+use crate::{
+    Fields, RefusalCode, Request,
+    item_quantity::{items_schema, take_items},
+    schema,
 };
+use domain::{Currency, Decimal, ItemQuantity, OrderId, OrderStatus, RefundId, RefundState};
 
 pub(crate) const MAX_REASON_LENGTH: usize = 500;
-
-/// The largest number of units of one SKU.
-pub(crate) const MAX_QUANTITY: u32 = LineItem::MAX_QUANTITY;
-
-pub(crate) const SKU_NAMES: [&str; 2] = ["sku", "product_id"];
-pub(crate) const QUANTITY_NAMES: [&str; 2] = ["quantity", "qty"];
 
 /// A request to refund a part of an order's captured money: an amount, or the value of units and of
 /// shipping.
@@ -38,65 +32,6 @@ pub struct RefundRequest {
     pub restock: bool,
 }
 
-/// A number of units, at least 1.
-pub(crate) struct Units(pub(crate) u32);
-impl FromStr for Units {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<Decimal>()
-            .ok()
-            .and_then(|number| number.at_scale(0))
-            .and_then(|units| u32::try_from(units).ok())
-            .filter(|units| (1..=MAX_QUANTITY).contains(units))
-            .map(Self)
-            .ok_or_else(|| format!("must be a whole number from 1 to {MAX_QUANTITY}"))
-    }
-}
-
-/// Takes the units of a request, each SKU once.
-pub(crate) fn take_items(fields: &mut Fields<'_, '_>) -> Option<Vec<ItemQuantity>> {
-    let items = fields.take_objects(&["items"], MAX_LINE_ITEMS, |item| {
-        item.require_any(&SKU_NAMES);
-        item.require_any(&QUANTITY_NAMES);
-        let sku = item.take_parsed::<Sku>(&SKU_NAMES);
-        let quantity = item.take_number::<Units>(&QUANTITY_NAMES);
-        Some(ItemQuantity {
-            sku: sku?,
-            quantity: quantity?.0,
-        })
-    })?;
-    require_different_skus(fields, items.iter().map(|item| &item.sku));
-    Some(items)
-}
-
-/// Rejects items that are none, or that name a SKU twice.
-pub(crate) fn require_different_skus<'a>(
-    fields: &mut Fields<'_, '_>,
-    skus: impl ExactSizeIterator<Item = &'a Sku>,
-) {
-    let count = skus.len();
-    let different: BTreeSet<_> = skus.collect();
-    if count == 0 {
-        fields.reject("items", "must have at least one item");
-    } else if different.len() < count {
-        fields.reject("items", "must name each SKU once");
-    }
-}
-
-/// Returns the schema of an item with a SKU, a quantity and these fields.
-pub(crate) fn item_schema<const N: usize>(more: [(&'static str, Value); N]) -> Value {
-    let whole = r"^\s*(0*([1-9][0-9]{0,3}|10000)(\.0+)?)?\s*$";
-    let quantity = json!({"type": ["integer", "string", "null"], "minimum": 1, "maximum": MAX_QUANTITY, "pattern": whole});
-    let own = [
-        ("sku", schema::identifier::<Sku>()),
-        ("product_id", schema::identifier::<Sku>()),
-        ("quantity", quantity.clone()),
-        ("qty", quantity),
-    ];
-    let item = schema::object(own.into_iter().chain(more).collect());
-    schema::requiring(item, &[&SKU_NAMES, &QUANTITY_NAMES])
-}
-
 fn take_amount(fields: &mut Fields<'_, '_>, name: &str) -> Option<Decimal> {
     let amount = fields.take_number::<Decimal>(&[name]);
     if amount.is_some_and(|amount| !amount.is_positive()) {
@@ -110,7 +45,7 @@ impl Request for RefundRequest {
 
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let amount = take_amount(fields, "amount");
-        let items = take_items(fields).unwrap_or_default();
+        let items = take_items::<1>(fields).unwrap_or_default();
         let shipping_amount = take_amount(fields, "shipping_amount");
         let reason = fields.take_text(&["reason"], MAX_REASON_LENGTH);
         let restock = fields.take_flag(&["restock"]).unwrap_or_default();
@@ -134,11 +69,10 @@ impl Request for RefundRequest {
     }
 
     fn object_schema() -> Value {
-        let item = item_schema([]);
         schema::object(
             [
                 ("amount", schema::above_zero()),
-                ("items", json!({"type": ["array", "null"], "minItems": 1, "maxItems": MAX_LINE_ITEMS, "items": item})),
+                ("items", items_schema(1, [])),
                 ("shipping_amount", schema::above_zero()),
                 ("reason", schema::text(MAX_REASON_LENGTH)),
                 ("restock", json!({"type": ["boolean", "null"]})),

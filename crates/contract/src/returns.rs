@@ -6,11 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{
     Fields, RefusalCode, Request,
+    item_quantity::{items_schema, require_different_skus, take_item, take_items},
     order_request::MAX_LINE_ITEMS,
-    refund::{
-        MAX_REASON_LENGTH, QUANTITY_NAMES, SKU_NAMES, Units, item_schema, require_different_skus,
-        take_items,
-    },
+    refund::MAX_REASON_LENGTH,
     request::reason_fields,
     schema,
 };
@@ -45,31 +43,23 @@ impl Request for ReturnRequest {
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         fields.require_any(&["items"]);
         let items = fields.take_objects(&["items"], MAX_LINE_ITEMS, |item| {
-            item.require_any(&SKU_NAMES);
-            item.require_any(&QUANTITY_NAMES);
-            let sku = item.take_parsed::<Sku>(&SKU_NAMES);
-            let quantity = item.take_number::<Units>(&QUANTITY_NAMES);
+            let units = take_item::<1>(item);
             let reason = item.take_text(&["reason"], MAX_REASON_LENGTH);
+            let ItemQuantity { sku, quantity } = units?;
             Some(ReturnLine {
-                sku: sku?,
-                quantity: quantity?.0,
+                sku,
+                quantity,
                 reason,
                 received_quantity: None,
             })
         })?;
-        if !fields.is_rejected(&["items"]) {
-            require_different_skus(fields, items.iter().map(|item| &item.sku));
-        }
+        require_different_skus(fields, items.iter().map(|item| &item.sku));
         Some(Self { items })
     }
 
     fn object_schema() -> Value {
-        let item = item_schema([("reason", schema::text(MAX_REASON_LENGTH))]);
-        let items =
-            json!({"type": "array", "minItems": 1, "maxItems": MAX_LINE_ITEMS, "items": item});
-        let mut object = schema::object([("items", items)].into());
-        object["required"] = json!(["items"]);
-        object
+        let items = items_schema(1, [("reason", schema::text(MAX_REASON_LENGTH))]);
+        schema::requiring(schema::object([("items", items)].into()), &[&["items"]])
     }
 }
 
@@ -113,16 +103,15 @@ impl Request for ReturnReceipt {
 
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
-            items: take_items(fields).unwrap_or_default(),
+            items: take_items::<1>(fields).unwrap_or_default(),
             restock: fields.take_flag(&["restock"]).unwrap_or_default(),
         })
     }
 
     fn object_schema() -> Value {
-        let item = item_schema([]);
         schema::object(
             [
-                ("items", json!({"type": ["array", "null"], "minItems": 1, "maxItems": MAX_LINE_ITEMS, "items": item})),
+                ("items", items_schema(1, [])),
                 ("restock", json!({"type": ["boolean", "null"]})),
             ]
             .into(),

@@ -142,9 +142,9 @@ pub(crate) fn currency() -> Value {
     json!({"anyOf": [{"type": ["string", "null"], "enum": values}, blank()]})
 }
 
-/// Returns the schema of a decimal above zero, as a number or a string.
+/// Returns the schema of a decimal above zero, as a number or a string. A blank one counts as absent.
 pub(crate) fn above_zero() -> Value {
-    let pattern = r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]+\.[0-9]*[1-9][0-9]*)$";
+    let pattern = padded(r"[0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]+\.[0-9]*[1-9][0-9]*");
     json!({"type": ["number", "string", "null"], "exclusiveMinimum": 0, "pattern": pattern})
 }
 
