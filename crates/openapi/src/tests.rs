@@ -381,6 +381,41 @@ fn document_and_readers_have_the_same_limits() {
     );
 }
 
+/// Sets one field at a time to a text without a visible character, which counts as absent where the
+/// schema allows it.
+#[test]
+fn document_and_readers_accept_the_same_blank_texts() {
+    let document = document();
+    let (mut accepted, mut refused) = (0, 0);
+    for body in Body::ALL {
+        let schema = body.object();
+        for (pointer, _) in fields(&schema, "") {
+            let is_optional =
+                read(body, &example_with(body, &pointer, json!(null)).to_string()).is_ok();
+            for blank in [
+                "", " \t", "\u{84}", "\u{85}", "\u{200b}", "\u{202e}", "\u{2800}",
+            ] {
+                let whole = example_with(body, &pointer, json!(blank));
+                let result = read(body, &whole.to_string());
+                if schema::violations(&document, &schema, &whole).is_empty() {
+                    assert!(
+                        result.is_ok() || !is_optional,
+                        "{body:?} {pointer} = {blank:?} is refused"
+                    );
+                    accepted += 1;
+                } else {
+                    assert!(
+                        result.is_err(),
+                        "{body:?} {pointer} = {blank:?} is accepted"
+                    );
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(accepted > 100 && refused > 100, "{accepted}, {refused}");
+}
+
 /// Returns the fields of an object schema with their pointers, including those of nested objects
 /// and of list elements.
 fn fields(schema: &Value, at: &str) -> Vec<(String, Value)> {

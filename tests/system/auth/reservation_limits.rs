@@ -186,7 +186,7 @@ async fn unpaid_order_releases_its_stock_in_time() {
     let path = "/orders/sold-out/signals/update-items";
     let less = json!({"items": [{"sku": "MUG", "quantity": 1}]});
     let changed = shop.post("customer", path, less).await;
-    changed.expect_problem(422, "items_not_changeable");
+    changed.expect_problem(409, "items_not_changeable");
 
     shop.pay("sold-out", 2).await;
     let ended = shop.harness.wait_for_end("sold-out").await;
