@@ -47,12 +47,13 @@ async fn demo_shows_both_orders_and_leaves_nothing() {
 #[tokio::test]
 async fn acceptance_scenarios_pass() {
     let harness = Harness::start().await;
-    let lines = harness.run_json(&["test-workflow", "--json"]).await;
-    let lines = lines.as_array().unwrap();
+    let output = harness.run_orderflow(&["test-workflow", "--json"]).await;
+    let lines: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     assert!(lines.len() >= 15, "{lines:?}");
     for line in lines {
         assert_eq!(line["outcome"], "passed", "{line}");
     }
+    assert!(output.status.success(), "{output:?}");
     harness.assert_invariants().await;
 }
 
