@@ -31,6 +31,8 @@ impl Request for ItemsChange {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn parse(text: &str) -> Result<ItemsChange, String> {

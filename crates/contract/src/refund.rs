@@ -149,6 +149,7 @@ pub enum RefundDecision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::Sku;
 
     fn read(text: &str) -> Result<RefundRequest, String> {
         RefundRequest::parse(text).map_err(|error| error.to_string())
