@@ -1,9 +1,13 @@
-"""The event bus that receives messages: only the worker may put events on it."""
+"""The event bus that receives messages: only the worker may put events on it, with requests that AWS accepts."""
 
+import json
 import re
 import unittest
 
-from templates import EVERYTHING, deployment, document, main_template, nested_template
+import botocore.session
+from botocore.serialize import create_serializer
+
+from templates import EVERYTHING, PROJECT, deployment, document, main_template, nested_template
 
 BUS = "arn:aws:events:eu-central-1:123456789012:event-bus/shop"
 
@@ -37,6 +41,16 @@ class EventBus(unittest.TestCase):
         }
         self.assertEqual(variables["Worker"]["EVENT_BUS_NAME"], "shop")
         self.assertNotIn("EVENT_BUS_NAME", variables["Operate"])
+
+    def test_request_of_the_worker_is_that_of_botocore(self):
+        # A test of the crate compares the worker's request with this file.
+        sample = json.loads((PROJECT / "crates/aws/src/event_bus/put-events.json").read_text())
+        service = botocore.session.get_session().get_service_model("events", "2015-10-07")
+        serializer = create_serializer(service.metadata["protocol"], include_validation=True)
+        request = serializer.serialize_to_request(sample, service.operation_model("PutEvents"))
+        self.assertEqual(json.loads(request["body"]), sample)
+        self.assertEqual(request["headers"]["X-Amz-Target"], "AWSEvents.PutEvents")
+        self.assertEqual(request["headers"]["Content-Type"], "application/x-amz-json-1.1")
 
     def test_name_selects_one_bus(self):
         pattern = document("template.yaml")["Parameters"]["EventBusName"]["AllowedPattern"]

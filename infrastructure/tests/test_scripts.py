@@ -385,6 +385,22 @@ class Preflight(unittest.TestCase):
     def test_missing_secret_fails(self):
         self.assertEqual(self.preflight("dev", "arn:aws:secretsmanager:a", secret=255).status, 1)
 
+    def test_existing_event_bus_passes(self):
+        bus = "arn:aws:events:eu-central-1:123456789012:event-bus/shop"
+        result = self.preflight("prod", "arn:aws:secretsmanager:a", bus, first=[("describe-event-bus", bus, 0)])
+        self.assertEqual(result.status, 0, result.output)
+        self.assertIn(f"ok      event bus {bus}: found", result.output)
+        [call] = result.calls_of("aws", "events")
+        self.assertEqual(call[1:], ["events", "describe-event-bus", "--name", bus, "--query", "Arn", "--output", "text"])
+
+    def test_missing_and_unknown_event_bus_fails(self):
+        bus = "arn:aws:events:eu-central-1:123456789012:event-bus/shop"
+        for response, line in (("ResourceNotFoundException", "missing; create it"), ("AccessDeniedException", "unknown; AccessDeniedException")):
+            with self.subTest(response):
+                result = self.preflight("prod", bus, first=[("describe-event-bus", response, 254)])
+                self.assertEqual(result.status, 1)
+                self.assertIn(f"failed  event bus {bus}: {line}", result.output)
+
     def test_sizes_are_those_of_the_template(self):
         text = (PROJECT / "infrastructure/preflight.sh").read_text()
         for stage in ROLES:

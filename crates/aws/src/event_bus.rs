@@ -1,7 +1,11 @@
 //! An event bus of Amazon EventBridge, with its one call: `PutEvents`.
 //! <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>
 
-use std::time::{Duration, SystemTime};
+use std::{
+    error::Error,
+    iter,
+    time::{Duration, SystemTime},
+};
 
 use aws_credential_types::{
     Credentials,
@@ -24,15 +28,22 @@ const SERVICE: Service = Service {
     title: "EventBridge",
 };
 
-/// Limits one request, which takes a few milliseconds.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Limits the time until a connection exists. The caller limits the whole call.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
 
-/// The largest event, in bytes.
+/// The size from which an event is too large, in bytes.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html>
-const MAX_EVENT: usize = 256 * 1024;
+const MAX_EVENT: usize = 1024 * 1024;
 
 /// The time before their end from which credentials are no longer used.
 const RESERVE: Duration = Duration::from_secs(300);
+
+/// The errors after which the credentials are read again.
+const OUTDATED: [&str; 3] = [
+    "ExpiredTokenException",
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+];
 
 /// An event bus, and the credentials of this program.
 #[derive(Debug)]
@@ -60,7 +71,7 @@ pub struct BusEvent<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {
     /// Another attempt would fail too.
-    #[error("the event has {size} bytes, and EventBridge accepts {max}", max = MAX_EVENT)]
+    #[error("the event has {size} bytes, and EventBridge accepts less than {max}", max = MAX_EVENT)]
     TooLarge { size: usize },
     #[error("{reason}")]
     Failed {
@@ -107,7 +118,10 @@ impl EventBus {
             .or_else(|| environment.get(&AWS_DEFAULT_REGION))
             .ok_or_else(|| AWS_REGION.missing("not set, but EVENT_BUS_NAME requires it"))?;
         let failed = |error| EVENT_BUS_NAME.reject(name, format!("failed to set up HTTP: {error}"));
-        let client = client_builder().timeout(TIMEOUT).build().map_err(failed)?;
+        let client = client_builder()
+            .connect_timeout(CONNECT_TIME)
+            .build()
+            .map_err(failed)?;
         let url = environment.get(&AWS_ENDPOINT_URL);
         Ok(Some(Self {
             name: name.to_owned(),
@@ -122,7 +136,8 @@ impl EventBus {
         &self.name
     }
 
-    /// Puts an event on the bus. EventBridge also accepts an event for a bus that does not exist.
+    /// Puts an event on the bus. EventBridge also accepts an event for a bus that does not exist. Has
+    /// no time limit.
     ///
     /// # Errors
     ///
@@ -132,7 +147,7 @@ impl EventBus {
             + event.detail_type.len()
             + event.detail.len()
             + event.resource.len();
-        if size > MAX_EVENT {
+        if size >= MAX_EVENT {
             return Err(PutError::TooLarge { size });
         }
         let without_response = |reason| PutError::Failed {
@@ -149,7 +164,7 @@ impl EventBus {
         }]});
         let Response { status, body } = self
             .api
-            .call("AWSEvents.PutEvents", body.to_string(), credentials)
+            .call("AWSEvents.PutEvents", body.to_string(), credentials.clone())
             .await
             .map_err(without_response)?;
         let refusal = match body {
@@ -163,10 +178,14 @@ impl EventBus {
             }
             None => None,
         };
+        let code = refusal.as_deref().map(error_code);
+        if code.is_some_and(|code| OUTDATED.contains(&code)) {
+            self.forget(&credentials).await;
+        }
         Err(PutError::Failed {
             status: Some(status.as_u16()),
-            reason: match refusal {
-                Some(error) => describe_refusal(&error),
+            reason: match code {
+                Some(code) => describe_refusal(code),
                 None => format!("EventBridge returned status {}", status.as_u16()),
             },
         })
@@ -185,18 +204,35 @@ impl EventBus {
         }
         // The text of the error may contain an address of the machine.
         let read = self.provider.provide_credentials().await.map_err(|error| {
-            tracing::warn!("EVENT_BUS_NAME: no credentials of AWS: {error}");
+            tracing::warn!(
+                "EVENT_BUS_NAME: no credentials of AWS: {}",
+                describe_chain(&error)
+            );
             "this program has no credentials of AWS".to_owned()
         })?;
         Ok(known.insert(read).clone())
     }
+
+    /// Drops these credentials. Another call may have read newer ones already.
+    async fn forget(&self, outdated: &Credentials) {
+        let mut known = self.credentials.lock().await;
+        if known.as_ref() == Some(outdated) {
+            *known = None;
+        }
+    }
+}
+
+/// Returns the text of an error and of its sources.
+fn describe_chain(error: &(dyn Error + 'static)) -> String {
+    let chain = iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = chain.map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 /// Returns the error's code and a remedy.
-fn describe_refusal(error: &str) -> String {
-    let code = error_code(error);
+fn describe_refusal(code: &str) -> String {
     let remedy = if code == "AccessDeniedException" {
-        "; the role needs events:PutEvents on the bus"
+        "; the role and its permissions boundary must allow events:PutEvents on the bus"
     } else {
         ""
     };

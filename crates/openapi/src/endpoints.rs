@@ -39,8 +39,8 @@ pub(crate) fn describe(operation: EndpointOperation, types: &mut SchemaRegistry)
     match operation {
         EndpointOperation::Create => describe_creation(types),
         EndpointOperation::List => Description {
-            details: "Returns all endpoints, the oldest first. There are 50 at most. No response contains a secret. \
-                The endpoint `event_bus` is the event bus of the setting `EVENT_BUS_NAME`.",
+            details: "Returns all endpoints, the oldest first. No response contains a secret. \
+                There are 50 at most, and the endpoint `event_bus`, which is the event bus of the setting `EVENT_BUS_NAME`.",
             responses: vec![(
                 200,
                 response(
@@ -68,9 +68,10 @@ pub(crate) fn describe(operation: EndpointOperation, types: &mut SchemaRegistry)
             ..of_endpoint("Change an endpoint", &[&BODY_PROBLEMS[..], &FIXED].concat())
         },
         EndpointOperation::Delete => Description {
-            details: "Deletes the endpoint, its secrets, and its messages.",
+            details: "Deletes the endpoint, its secrets, and its messages. \
+                While a worker has the setting `EVENT_BUS_NAME`, it creates the endpoint `event_bus` again.",
             responses: vec![(204, response("The endpoint is deleted.", &[], None))],
-            ..of_endpoint("Delete an endpoint", &FIXED)
+            ..of_endpoint("Delete an endpoint", &[])
         },
         EndpointOperation::RotateSecret => Description {
             details: "Creates a new secret and returns it once. \

@@ -870,7 +870,7 @@ response_types! {
         disabled_reason: Option<String>,
         /// The time of the last message that it accepted.
         last_success_at: Option<DateTime<Utc>>,
-        /// The caller that created it.
+        /// The caller that created it. The endpoint `event_bus` has `worker`.
         created_by: String,
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,

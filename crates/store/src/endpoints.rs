@@ -9,7 +9,8 @@ use sqlx::PgPool;
 
 use crate::{Error, error::SqlxResultExt, pool};
 
-/// The largest number of endpoints. Each one has its own connections in every worker.
+/// The largest number of endpoints beside the event bus. Each one has its own connections in every
+/// worker.
 pub const MAX_ENDPOINTS: i64 = 50;
 
 /// The id of the event bus. The ids of other endpoints begin with `ep_`.
@@ -44,7 +45,7 @@ pub struct NewEndpoint<'a> {
     pub secret: &'a str,
 }
 
-/// Creates an endpoint. Returns `None` if there are [`MAX_ENDPOINTS`].
+/// Creates an endpoint. Returns `None` if there are [`MAX_ENDPOINTS`] beside the event bus.
 ///
 /// # Errors
 ///
@@ -55,7 +56,8 @@ pub async fn create(pool: &PgPool, new: NewEndpoint<'_>) -> Result<Option<Endpoi
         Endpoint,
         r#"with created as (
              insert into webhook_endpoints (endpoint_id, url, event_types, description, created_by)
-             select $1, $2, $3, $4, $5 where (select count(*) from webhook_endpoints) < $7
+             select $1, $2, $3, $4, $5
+             where (select count(*) from webhook_endpoints where endpoint_id <> 'event_bus') < $7
              returning *
          ), secret as (
              insert into webhook_endpoint_secrets (endpoint_id, secret) select endpoint_id, $6 from created
@@ -219,15 +221,12 @@ pub async fn delete(pool: &PgPool, id: &str) -> Result<bool, Error> {
 }
 
 /// Makes the event bus with this name an endpoint for all messages. It has no secret. A bus that is
-/// disabled stays so. Without a name, deletes the bus with its messages.
+/// disabled stays so.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
-pub async fn set_event_bus(pool: &PgPool, name: Option<&str>) -> Result<(), Error> {
-    let Some(name) = name else {
-        return delete(pool, EVENT_BUS_ID).await.map(|_| ());
-    };
+pub async fn set_event_bus(pool: &PgPool, name: &str) -> Result<(), Error> {
     let url = format!("event-bus:{name}");
     sqlx::query!(
         "insert into webhook_endpoints (endpoint_id, url, event_types, created_by) values ($1, $2, array['*'], 'worker')

@@ -109,7 +109,7 @@ pub(crate) async fn change(app: &App, request: &ApiRequest) -> Result<ApiRespons
 pub(crate) async fn delete(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
     QueryParameters::new(request).finish()?;
     let pool = app.database.pool().await?;
-    if endpoints::delete(&pool, changeable_id(request)?).await? {
+    if endpoints::delete(&pool, endpoint_id(request)?).await? {
         Ok(ApiResponse::no_content())
     } else {
         Err(unknown_endpoint())
@@ -159,12 +159,12 @@ pub(crate) fn endpoint_id(request: &ApiRequest) -> Result<&str, Problem> {
 }
 
 /// Returns the endpoint id in the path, unless it is that of the event bus. Only the settings of the
-/// worker change the bus.
+/// worker change the bus. Callers may delete it.
 fn changeable_id(request: &ApiRequest) -> Result<&str, Problem> {
     match endpoint_id(request)? {
         EVENT_BUS_ID => Err(Problem::new(
             ProblemCode::EndpointFixed,
-            "Only the setting EVENT_BUS_NAME of the worker changes or deletes the event bus; it has no secret.",
+            "Only the setting EVENT_BUS_NAME of the worker changes the event bus; it has no secret.",
         )),
         id => Ok(id),
     }

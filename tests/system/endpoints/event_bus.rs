@@ -14,6 +14,10 @@ const PATH: &str = "/webhook-endpoints/event_bus";
 impl Harness {
     /// Starts the processes with a bus, and waits until the worker has registered it.
     async fn start_with_bus(bus: &EventBridge) -> Self {
+        Self::start_with_bus_and(bus, &[]).await
+    }
+
+    async fn start_with_bus_and(bus: &EventBridge, more: &[(&str, &str)]) -> Self {
         let settings = [
             ("EVENT_BUS_NAME", "shop"),
             ("AWS_REGION", "eu-central-1"),
@@ -21,17 +25,15 @@ impl Harness {
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "marked"),
         ];
-        let harness = Self::start_with(&[&SETTINGS[..], &settings].concat()).await;
-        harness.wait_for_bus(200).await;
+        let harness = Self::start_with(&[&SETTINGS[..], &settings, more].concat()).await;
+        harness.wait_for_bus("event-bus:shop").await;
         harness
     }
 
-    async fn wait_for_bus(&self, status: u16) {
-        let read = async || self.get(PATH).await.status;
-        self.wait_until("the registration of the bus", read, |found| {
-            *found == status
-        })
-        .await;
+    async fn wait_for_bus(&self, url: &str) {
+        let read = async || self.get(PATH).await.body["url"].clone();
+        self.wait_until("the registration of the bus", read, |found| *found == url)
+            .await;
     }
 
     /// Waits until the bus has this number of messages with this status. Returns them, the oldest
@@ -139,7 +141,7 @@ async fn too_large_event_fails_alone() {
     let harness = Harness::start_with_bus(&bus).await;
     bus.decide(|_, _| Answer::Fail("ThrottlingException"));
     let id = harness.complete_order("large").await;
-    let text = "x".repeat(256 * 1024);
+    let text = "x".repeat(1024 * 1024);
     sqlx::query(
         "update endpoint_messages set order_json = order_json || jsonb_build_object('cancellation_reason', $2::text)
          where order_id = $1 and type = 'order.created'",
@@ -159,7 +161,10 @@ async fn too_large_event_fails_alone() {
     let failed = harness.wait_for_events("failed", 1).await;
     assert_eq!(failed[0]["type"], "order.created");
     let error = failed[0]["error"].as_str().unwrap();
-    assert!(error.ends_with("EventBridge accepts 262144"), "{error}");
+    assert!(
+        error.ends_with("EventBridge accepts less than 1048576"),
+        "{error}"
+    );
     let read = harness.get(PATH).await.expect_status(200);
     assert_eq!(read["is_enabled"], true);
     harness.assert_invariants().await;
@@ -174,11 +179,7 @@ async fn callers_test_the_bus_and_cannot_change_it() {
         (&read["url"], &read["events"], &read["created_by"]),
         (&json!("event-bus:shop"), &json!(["*"]), &json!("worker"))
     );
-    for (method, path) in [
-        (Method::PATCH, ""),
-        (Method::DELETE, ""),
-        (Method::POST, "/rotate-secret"),
-    ] {
+    for (method, path) in [(Method::PATCH, ""), (Method::POST, "/rotate-secret")] {
         let body = json!({"url": "https://shop.example/hooks"});
         harness
             .send_to_bus(method, path, body)
@@ -197,11 +198,87 @@ async fn callers_test_the_bus_and_cannot_change_it() {
 }
 
 #[tokio::test]
-async fn worker_without_the_setting_deletes_the_bus() {
+async fn disabled_bus_keeps_its_messages_for_another_name() {
+    let bus = EventBridge::start().await;
+    let retry = [("ENDPOINT_RETRY_FOR", "2s")];
+    let harness = Harness::start_with_bus_and(&bus, &retry).await;
+    bus.decide(|_, _| Answer::Fail("InternalFailure"));
+    let id = harness.complete_order("disabled").await;
+    let disabled = harness.wait_until_disabled(PATH).await;
+    let reason = "EventBridge returned InternalFailure";
+    assert_eq!(disabled["disabled_reason"], reason);
+    let log = harness.read_log("worker");
+    assert!(log.contains(reason), "{log}");
+    harness.worker.kill().await;
+    let name = [("EVENT_BUS_NAME", "other")];
+    let _worker = harness.start_another_worker("other-bus", &name).await;
+    harness.wait_for_bus("event-bus:other").await;
+    let renamed = harness.get(PATH).await.expect_status(200);
+    assert_eq!(
+        (&renamed["is_enabled"], &renamed["disabled_reason"]),
+        (&json!(false), &json!(reason))
+    );
+    let list = harness.get("/webhook-endpoints").await.expect_status(200);
+    assert_eq!(list["webhook_endpoints"], json!([renamed]));
+
+    // A slow order has later events, which a disabled endpoint does not get.
+    let pending = harness.wait_for_events("pending", 1).await;
+    bus.decide(|_, _| Answer::Accept);
+    harness
+        .send_to_bus(Method::POST, "/enable", json!({}))
+        .await
+        .expect_status(200);
+    let delivered = harness.wait_for_events("delivered", pending.len()).await;
+    assert_eq!(bus.types_by_order()[&id], HAPPY[..pending.len()]);
+    let accepted = bus.accepted();
+    assert_eq!(accepted.len(), pending.len());
+    assert!(
+        accepted
+            .iter()
+            .all(|put| put.entry["EventBusName"] == "other"),
+        "{accepted:?}"
+    );
+
+    let path = format!(
+        "/deliveries/{}/redeliver",
+        delivered[0]["id"].as_str().unwrap()
+    );
+    harness
+        .send_to_bus(Method::POST, &path, json!({}))
+        .await
+        .expect_status(202);
+    let read = async || bus.accepted().split_off(accepted.len());
+    let repeated = harness
+        .wait_until("the repeated event", read, |puts| !puts.is_empty())
+        .await;
+    assert_eq!(repeated[0].entry, accepted[0].entry);
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn only_a_caller_deletes_the_bus() {
     let bus = EventBridge::start().await;
     let harness = Harness::start_with_bus(&bus).await;
     harness.worker.kill().await;
     let settings = [("EVENT_BUS_NAME", "")];
     let _worker = harness.start_another_worker("without-bus", &settings).await;
-    harness.wait_for_bus(404).await;
+    // The message shows that the worker is at work, and the bus that it has not deleted it.
+    harness
+        .send_to_bus(Method::POST, "/test", json!({}))
+        .await
+        .expect_status(202);
+    let path = format!("{PATH}/deliveries");
+    let read = async || harness.get(&path).await.body["deliveries"][0]["error"].clone();
+    let error = harness
+        .wait_until("a failed attempt", read, Value::is_string)
+        .await;
+    assert_eq!(error, "the worker has no EVENT_BUS_NAME");
+    harness.get(PATH).await.expect_status(200);
+    let deleted = harness.send(Method::DELETE, PATH, &[], None).await;
+    assert_eq!(deleted.status, 204);
+    harness
+        .get(PATH)
+        .await
+        .expect_problem(404, "endpoint_not_found");
+    assert!(bus.puts().is_empty(), "{:?}", bus.puts());
 }

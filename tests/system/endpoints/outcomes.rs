@@ -6,7 +6,7 @@ use super::{HAPPY, SETTINGS, receiver::Answer};
 use crate::harness::Harness;
 
 impl Harness {
-    async fn wait_until_disabled(&self, path: &str) -> Value {
+    pub(super) async fn wait_until_disabled(&self, path: &str) -> Value {
         let read = async || self.get(path).await.body;
         self.wait_until("a disabled endpoint", read, |endpoint| {
             endpoint["is_enabled"] == false

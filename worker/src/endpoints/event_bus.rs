@@ -10,16 +10,20 @@ use store::{PgPool, endpoint_outbox::ClaimedMessage, endpoints};
 /// The source of all events, by which rules select them.
 const SOURCE: &str = "orderflow";
 
-/// The pause between two registrations. A worker with other settings may have deleted the bus.
+/// The pause between two registrations. A worker with another name may have changed the bus, and a
+/// caller may have deleted it.
 const REGISTER_AGAIN: Duration = Duration::from_secs(60);
 /// The pause after the database was unavailable.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// Registers the bus in the outbox, or deletes it if the settings name none.
+/// Registers the bus in the outbox repeatedly. Without a bus, changes nothing: during a
+/// deployment, another worker may have one.
 pub(super) async fn register(pool: &PgPool, bus: Option<&EventBus>) -> Infallible {
+    let Some(bus) = bus else {
+        return std::future::pending().await;
+    };
     loop {
-        match endpoints::set_event_bus(pool, bus.map(EventBus::name)).await {
-            Ok(()) if bus.is_none() => std::future::pending().await,
+        match endpoints::set_event_bus(pool, bus.name()).await {
             Ok(()) => sleep(REGISTER_AGAIN).await,
             Err(error) => {
                 tracing::warn!("{}", telemetry::format_error_chain(&error));

@@ -236,7 +236,13 @@ impl Outbox {
                 };
                 DeliveryOutcome::Undeliverable { failure }
             }
-            Err(PutError::Failed { status, reason }) => self.fail(message, status, reason, None),
+            Err(PutError::Failed { status, reason }) => {
+                tracing::warn!(
+                    message.id = message.message_id,
+                    "the event bus has not accepted a message: {reason}; see docs/events.md"
+                );
+                self.fail(message, status, reason, None)
+            }
         }
     }
 

@@ -1,6 +1,9 @@
 //! The bus against an HTTP server in the role of EventBridge.
 
-use std::sync::{Arc, Mutex as StdMutex};
+use std::sync::{
+    Arc, Mutex as StdMutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use aws_credential_types::{
     credential_fn::provide_credentials_fn, provider::error::CredentialsError,
@@ -47,15 +50,14 @@ fn failed(status: u16, reason: &str) -> Result<(), PutError> {
     })
 }
 
+/// The tests of the infrastructure compare this body with botocore's.
 #[tokio::test]
 async fn accepted_event_has_the_name_of_the_bus() {
     let (bus, bodies) = start(200, r#"{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}"#).await;
     assert_eq!(bus.put(&EVENT).await, Ok(()));
     let body: serde_json::Value = serde_json::from_str(&bodies.lock().unwrap()[0]).unwrap();
-    let expected = json!({"Entries": [{
-        "EventBusName": "shop", "Source": "orderflow", "DetailType": "order.paid", "Detail": "{}",
-        "Resources": ["msg_1"],
-    }]});
+    let expected: serde_json::Value =
+        serde_json::from_str(include_str!("put-events.json")).unwrap();
     assert_eq!(body, expected);
 }
 
@@ -70,7 +72,7 @@ async fn response_without_an_accepted_event_is_a_failure() {
         (
             400,
             r#"{"__type":"com.amazonaws#AccessDeniedException","message":"marked"}"#,
-            "EventBridge returned AccessDeniedException; the role needs events:PutEvents on the bus",
+            "EventBridge returned AccessDeniedException; the role and its permissions boundary must allow events:PutEvents on the bus",
         ),
         (200, "{}", "EventBridge returned status 200"),
         (503, "marked", "EventBridge returned status 503"),
@@ -81,10 +83,10 @@ async fn response_without_an_accepted_event_is_a_failure() {
 }
 
 #[tokio::test]
-async fn event_above_the_limit_is_not_sent() {
+async fn event_of_the_limit_is_not_sent() {
     let (bus, bodies) = start(200, r#"{"FailedEntryCount":0}"#).await;
     let rest = EVENT.source.len() + EVENT.detail_type.len() + EVENT.resource.len();
-    let largest = "x".repeat(MAX_EVENT - rest);
+    let largest = "x".repeat(MAX_EVENT - 1 - rest);
     let event = BusEvent {
         detail: &largest,
         ..EVENT
@@ -98,7 +100,7 @@ async fn event_above_the_limit_is_not_sent() {
     let error = bus.put(&event).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the event has 262145 bytes, and EventBridge accepts 262144"
+        "the event has 1048576 bytes, and EventBridge accepts less than 1048576"
     );
     assert_eq!(bodies.lock().unwrap().len(), 1);
 }
@@ -134,6 +136,28 @@ async fn credentials_are_read_again_before_they_end() {
     let error = bus.put(&EVENT).await.unwrap_err().to_string();
     assert_eq!(error, "this program has no credentials of AWS");
     assert_eq!(bodies.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn outdated_credentials_are_read_again() {
+    for (response, expected_reads) in [
+        (r#"{"__type":"com.amazonaws#ExpiredTokenException"}"#, 2),
+        (r#"{"__type":"UnrecognizedClientException"}"#, 2),
+        (r#"{"__type":"InvalidSignatureException"}"#, 2),
+        (r#"{"__type":"AccessDeniedException"}"#, 1),
+    ] {
+        let (mut bus, _) = start(400, response).await;
+        let reads = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&reads);
+        bus.provider = SharedCredentialsProvider::new(provide_credentials_fn(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok(Credentials::new("id", "key", None, None, "test")) }
+        }));
+        for _ in 0..2 {
+            assert!(bus.put(&EVENT).await.is_err(), "{response}");
+        }
+        assert_eq!(reads.load(Ordering::SeqCst), expected_reads, "{response}");
+    }
 }
 
 #[test]

@@ -516,7 +516,7 @@ fn next_step(code: &str, path: &str) -> String {
             format!(" See the returns with `orderflow return {id} list`.")
         }
         "insufficient_stock" => " See the stock with `orderflow stock list`.".to_owned(),
-        "endpoint_not_found" | "endpoint_limit" => {
+        "endpoint_not_found" | "endpoint_limit" | "endpoint_fixed" => {
             " See the endpoints with `orderflow endpoints list`.".to_owned()
         }
         "endpoint_disabled" => {
