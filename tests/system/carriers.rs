@@ -1,5 +1,7 @@
 //! The carrier behind HTTP, with the example bridge of the documentation and with a bridge that fails.
 
+pub(crate) mod questions;
+
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
@@ -25,7 +27,7 @@ use crate::{
     harness::Harness,
     schema::violations,
 };
-use domain::{Profile, Span, WebhookProvider};
+use domain::WebhookProvider;
 use payment_webhooks::{Message, Request, Secrets, Signing, sign};
 
 const SECRET: &str = "whsec_dGhlIHNlY3JldCBvZiB0aGUgYnJpZGdl";
@@ -146,9 +148,41 @@ struct Call {
 
 /// A bridge whose answers are fixed, in the order of the calls. The last one repeats.
 #[derive(Clone)]
-struct Scripted {
+pub(crate) struct Scripted {
     calls: Arc<Mutex<Vec<Call>>>,
     answers: Arc<Vec<(u16, Value)>>,
+}
+
+impl Scripted {
+    /// Returns the method and the shipment of each call.
+    pub(crate) fn calls(&self) -> Vec<(Method, String)> {
+        let calls = self.calls.lock().unwrap();
+        let named = calls.iter().map(|call| {
+            let shipment = call.path.strip_prefix("/v1/shipments/").unwrap();
+            (call.method.clone(), shipment.to_owned())
+        });
+        named.collect()
+    }
+
+    /// Returns the number of questions.
+    pub(crate) fn questions(&self) -> usize {
+        let calls = self.calls();
+        calls
+            .iter()
+            .filter(|(method, _)| *method == Method::GET)
+            .count()
+    }
+}
+
+/// Returns the settings of a worker with this bridge.
+pub(crate) fn bridge_settings(address: &str) -> [(&str, &str); 2] {
+    [("CARRIER_URL", address), ("CARRIER_SECRET", SECRET)]
+}
+
+/// Returns the answer of a bridge that has taken a parcel.
+pub(crate) fn accepted(number: &str) -> (u16, Value) {
+    let accepted = json!({"status": "accepted", "tracking_number": number});
+    (200, accepted)
 }
 
 async fn receive(
@@ -177,12 +211,14 @@ async fn receive(
         .unwrap()
         .1;
     assert_eq!(id, format!("{method} {}", uri.path()));
+    // A question has no body, so it has no type of one.
+    let has_type = headers.iter().any(|(name, _)| *name == "content-type");
+    assert_eq!(has_type, method != Method::GET);
     let number = {
         let mut calls = bridge.calls.lock().unwrap();
         calls.push(Call {
             method,
             path: uri.path().to_owned(),
-            // A question has no body.
             body: if body.is_empty() {
                 Value::Null
             } else {
@@ -195,7 +231,7 @@ async fn receive(
     (StatusCode::from_u16(*status).unwrap(), Json(answer.clone())).into_response()
 }
 
-async fn start_scripted(answers: &[(u16, Value)]) -> (Scripted, String) {
+pub(crate) async fn start_scripted(answers: &[(u16, Value)]) -> (Scripted, String) {
     let bridge = Scripted {
         calls: Arc::default(),
         answers: Arc::new(answers.to_vec()),
@@ -209,13 +245,12 @@ async fn start_scripted(answers: &[(u16, Value)]) -> (Scripted, String) {
 
 #[tokio::test]
 async fn call_is_repeated_until_the_bridge_decides() {
-    let accepted = json!({"status": "accepted", "tracking_number": "TN-7"});
     let answers = [
         (503, json!({"code": "carrier_down", "detail": "Jane Doe"})),
-        (200, accepted),
+        accepted("TN-7"),
     ];
     let (bridge, address) = start_scripted(&answers).await;
-    let settings = [("CARRIER_URL", &*address), ("CARRIER_SECRET", SECRET)];
+    let settings = bridge_settings(&address);
     let harness = Harness::start_with(&settings).await;
     start_order(&harness, "patient").await;
     let ended = harness.wait_for_end("patient").await;
@@ -258,7 +293,7 @@ async fn refused_parcel_fails_the_order_and_is_recalled() {
     // Three attempts with three calls each, and then the recall.
     let answers = [vec![refused; 9], vec![recalled]].concat();
     let (bridge, address) = start_scripted(&answers).await;
-    let settings = [("CARRIER_URL", &*address), ("CARRIER_SECRET", SECRET)];
+    let settings = bridge_settings(&address);
     let harness = Harness::start_with(&settings).await;
     start_order(&harness, "refused").await;
     let ended = harness.wait_for_end("refused").await;
@@ -516,100 +551,5 @@ async fn reported_delivery_lies_between_dispatch_and_now() {
             reported.replace('Z', "+00:00")
         );
     }
-    harness.assert_invariants().await;
-}
-
-/// Starts an order whose delivery is not confirmed within a second, and waits for its end.
-pub(crate) async fn run_unconfirmed_order(harness: &Harness, id: &str) -> contract::OrderView {
-    let mut policy = Profile::Production.policy();
-    policy.delivery.after = Span::from_secs(1);
-    let order = order_with_payment(&format!("pmt-{id}"));
-    harness.start_with_policy(id, order, policy).await;
-    harness.wait_for_end(id).await
-}
-
-#[tokio::test]
-async fn carrier_is_asked_about_an_unconfirmed_delivery() {
-    let accepted = |number: &str| {
-        let accepted = json!({"status": "accepted", "tracking_number": number});
-        (200, accepted)
-    };
-    let long_ago = "1999-01-01T00:00:00Z";
-    let delivered = json!({"status": "delivered", "tracking_number": "TN-1", "at": long_ago});
-    let moving = json!({"status": "in_transit", "at": "2026-11-22T08:00:00Z"});
-    for answer in [&delivered, &moving] {
-        assert_eq!(status_violations(answer), Vec::<String>::new());
-    }
-    let answers = [
-        accepted("TN-1"),
-        // A failed question is asked again.
-        (503, json!({"code": "carrier_down"})),
-        (200, delivered),
-        accepted("TN-2"),
-        (200, moving),
-        accepted("TN-3"),
-        // A bridge without the call.
-        (405, json!({})),
-    ];
-    let (bridge, address) = start_scripted(&answers).await;
-    let settings = [("CARRIER_URL", &*address), ("CARRIER_SECRET", SECRET)];
-    let harness = Harness::start_with(&settings).await;
-    for (id, basis, kinds) in [
-        ("asked", "confirmed", &["delivered"][..]),
-        ("moving", "not_confirmed_in_time", &["in_transit"]),
-        ("unanswered", "not_confirmed_in_time", &[]),
-    ] {
-        let ended = run_unconfirmed_order(&harness, id).await;
-        assert_eq!(ended.status.as_str(), "delivered", "{id}");
-        let shipment = ended.shipment_info.unwrap();
-        let reported: Vec<_> = shipment
-            .events
-            .iter()
-            .map(|event| event.kind.as_str())
-            .collect();
-        assert_eq!(reported, kinds, "{id}");
-        if basis == "confirmed" {
-            // The carrier's time lies before the dispatch.
-            assert_eq!(shipment.delivered_at, shipment.shipped_at);
-            assert_eq!(
-                shipment.events[0].at.to_rfc3339(),
-                "1999-01-01T00:00:00+00:00"
-            );
-        }
-        let log = harness.get(&format!("/orders/{id}/events")).await.body;
-        let events = log["events"].as_array().unwrap();
-        let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
-        assert_eq!(of("shipment_tracked"), kinds.len(), "{id}: {log}");
-        let last = events.last().unwrap();
-        assert_eq!(last["type"], "order_delivered", "{log}");
-        assert_eq!(last["payload"]["basis"], basis, "{log}");
-        // The order itself has asked.
-        assert!(
-            events
-                .iter()
-                .all(|event| event["actor"] != "webhook:carrier"),
-            "{log}"
-        );
-    }
-    let calls = bridge.calls.lock().unwrap().clone();
-    let made: Vec<_> = calls
-        .iter()
-        .map(|call| {
-            let shipment = call.path.strip_prefix("/v1/shipments/").unwrap();
-            (call.method.as_str(), shipment, call.body.is_null())
-        })
-        .collect();
-    assert_eq!(
-        made,
-        [
-            ("PUT", "asked-PKG-001", false),
-            ("GET", "asked-PKG-001", true),
-            ("GET", "asked-PKG-001", true),
-            ("PUT", "moving-PKG-001", false),
-            ("GET", "moving-PKG-001", true),
-            ("PUT", "unanswered-PKG-001", false),
-            ("GET", "unanswered-PKG-001", true),
-        ]
-    );
     harness.assert_invariants().await;
 }

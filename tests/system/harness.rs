@@ -263,10 +263,23 @@ impl Harness {
 
     /// Starts an order through Temporal, which accepts a policy and orders that the API rejects.
     pub(crate) async fn start_with_policy(&self, id: &str, order: Value, policy: OrderPolicy) {
+        let first_rules = OrderInput::default().receipt;
+        self.start_with_rules(id, order, policy, first_rules).await;
+    }
+
+    /// Starts an order with a policy and this version of the rules ([`OrderInput::receipt`]).
+    pub(crate) async fn start_with_rules(
+        &self,
+        id: &str,
+        order: Value,
+        policy: OrderPolicy,
+        receipt: u32,
+    ) {
         let input = OrderInput {
             order,
             policy: Some(policy),
             shipping_task_queue: Some(self.shipping_task_queue.clone()),
+            receipt,
             ..OrderInput::default()
         };
         let options =
@@ -393,7 +406,6 @@ impl Harness {
         .await;
     }
 
-    /// Returns the types of the order's audit events, from the database.
     /// Waits until the order waits for this reason.
     pub(crate) async fn wait_for_reason(&self, id: &str, reason: &str) {
         let path = format!("/orders/{id}");
@@ -404,6 +416,7 @@ impl Harness {
         .await;
     }
 
+    /// Returns the types of the order's audit events, from the database.
     pub(crate) async fn audit_event_types(&self, order_id: &str) -> Vec<String> {
         let id = OrderId::parse(order_id).unwrap();
         let events = store::audit_events::list(&self.pool, &id, 0, 1_000)

@@ -600,6 +600,8 @@ async fn accept_one(harness: &Harness, id: &str, tag: &str) -> (&'static str, Ap
     } else {
         ("second", second, first)
     };
+    // The tag of the refusal is that of another state, so a caller who reads it does not send the same one.
+    assert_ne!(refused.header("etag"), tag);
     refused.expect_problem(412, "precondition_failed");
     assert_eq!(accepted.status, 202, "{}", accepted.body);
     (key, accepted)
@@ -638,6 +640,12 @@ async fn one_of_two_refunds_for_a_state_of_an_ended_order_is_accepted() {
     let stale = request_for(&harness, id, "third", &after).await;
     assert_eq!(stale.header("etag"), present);
     stale.expect_problem(412, "precondition_failed");
+    // The workflow does not know the refund, which has changed the order after the workflow's end.
+    let cancel = format!("/orders/{id}/cancel");
+    harness
+        .post_with_headers(&cancel, json!({}), &[("if-match", &present)])
+        .await
+        .expect_problem(409, "already_shipped");
     // A refused request can be sent again with its key.
     let third = request_for(&harness, id, "third", &present)
         .await
@@ -684,6 +692,38 @@ async fn one_of_two_refunds_for_a_state_of_an_open_order_is_accepted() {
     let third = third["refund_id"].as_str().unwrap();
     wait_for_state(&harness, id, third, "refunded").await;
     assert_eq!(refunded(&harness, id).await, 2_000);
+    assert_gapless_audit_log(&harness, id).await;
+    harness.assert_invariants().await;
+}
+
+/// A known key is found before the states are compared, and the states before the money.
+#[tokio::test]
+async fn state_is_compared_after_the_key_and_before_the_money() {
+    let harness = Harness::start().await;
+    let id = "rf-25";
+    deliver(&harness, id).await;
+    let stale = "W/\"0\"";
+    let present = tag(&harness, id).await;
+    let send = async |key: &str, amount: &str, tag: &str| {
+        let path = format!("/orders/{id}/refunds");
+        let headers = [("idempotency-key", key), ("if-match", tag)];
+        harness
+            .post_with_headers(&path, json!({"amount": amount}), &headers)
+            .await
+    };
+    send("too-much", "1000.00", stale)
+        .await
+        .expect_problem(412, "precondition_failed");
+    send("too-much", "1000.00", &present)
+        .await
+        .expect_problem(409, "refund_exceeds_payment");
+    let accepted = send("known", "10.00", &present).await.expect_status(202);
+    send("known", "20.00", stale)
+        .await
+        .expect_problem(422, "idempotency_key_reused");
+    let refund_id = accepted["refund_id"].as_str().unwrap();
+    wait_for_state(&harness, id, refund_id, "refunded").await;
+    assert_eq!(refunded(&harness, id).await, 1_000);
     assert_gapless_audit_log(&harness, id).await;
     harness.assert_invariants().await;
 }

@@ -60,6 +60,11 @@ async fn recorded_histories_replay() {
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
     let histories = read_histories();
     assert!(histories.len() >= 10, "only {} histories", histories.len());
+    // With and without a question to the carrier.
+    for required in ["delivery-not-confirmed", "delivery-not-asked"] {
+        let is_found = histories.iter().any(|(name, _)| name == required);
+        assert!(is_found, "no history {required}");
+    }
     for (name, history) in histories {
         let history = WorkflowHistory::from_json(&history).unwrap();
         let replayed = replayer.replay_workflow(history).await;
@@ -114,7 +119,7 @@ async fn record_missing_histories() {
     let closed = handle.get_result(WorkflowGetResultOptions::default()).await;
     assert_eq!(closed.unwrap().status.as_str(), "cancelled");
     save_history(&client, "recovered", "order-recovered").await;
-    crate::carriers::run_unconfirmed_order(&harness, "unconfirmed").await;
+    crate::carriers::questions::run_unconfirmed_order(&harness, "unconfirmed").await;
     let handle = client.get_workflow_handle::<OrderWorkflow>("order-unconfirmed");
     let closed = handle.get_result(WorkflowGetResultOptions::default()).await;
     assert_eq!(closed.unwrap().status.as_str(), "delivered");

@@ -665,6 +665,10 @@ async fn one_of_two_changes_for_a_state_of_the_order_is_accepted() {
         assert_eq!(stale.header("etag"), requested, "{step}");
         stale.expect_problem(412, "precondition_failed");
     }
+    let unknown = format!("{returns}/unknown/approve");
+    send_for(&harness, &unknown, json!({}), ("unknown", &first))
+        .await
+        .expect_problem(404, "return_not_found");
     // Two operators decide about the same state.
     let (approve, reject) = (path("approve"), path("reject"));
     let (approved, rejected) = futures::join!(

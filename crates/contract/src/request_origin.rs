@@ -97,6 +97,21 @@ impl RequestOrigin {
             Some(_) | None => Ok(()),
         }
     }
+
+    /// Checks the precondition of the request against a state that can be older than the present one: the
+    /// order then has this state, or a later one.
+    ///
+    /// # Errors
+    ///
+    /// The caller accepts only states before this one.
+    pub fn check_not_older(&self, seq: u32) -> Result<(), OrderChanged> {
+        match &self.if_match {
+            Some(accepted) if accepted.iter().all(|state| *state < seq) => {
+                Err(OrderChanged { seq })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 const PREFIX: &str = "the order has changed; its last audit event is ";
@@ -137,6 +152,22 @@ mod tests {
         let changed = origin.check_state(8).unwrap_err();
         assert_eq!(OrderChanged::parse(&changed.to_string()), Some(changed));
         assert_eq!(OrderChanged::parse("workflow input: no"), None);
+    }
+
+    #[test]
+    fn older_state_refuses_no_later_one() {
+        let mut origin = RequestOrigin::temporal();
+        assert_eq!(origin.check_not_older(7), Ok(()));
+        for (accepted, is_refused) in [
+            (vec![], true),
+            (vec![5, 6], true),
+            (vec![7], false),
+            (vec![5, 8], false),
+        ] {
+            origin.if_match = Some(accepted.clone());
+            let refused = is_refused.then_some(OrderChanged { seq: 7 });
+            assert_eq!(origin.check_not_older(7).err(), refused, "{accepted:?}");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub use refunds::NewRefund;
 pub use returns::NewReturnChange;
 pub use search_attributes::AttributeRegistration;
 pub use settings::TemporalSettings;
-pub use start::{NewOrder, StartError, StartedOrder};
+pub use start::{CURRENT_RULES, NewOrder, StartError, StartedOrder};
 pub use temporalio_client::Client;
 pub use trace_header::{TRACE_HEADER, encode_trace, read_trace};
 pub use update::UpdateResult;

@@ -22,7 +22,7 @@ pub(crate) const REQUEST_ID_MEMO: &str = "request_id";
 const START_ID_MEMO: &str = "start_id";
 
 /// The version of the rules of new orders ([`OrderInput::receipt`]).
-pub(crate) const CURRENT_RULES: u32 = 7;
+pub const CURRENT_RULES: u32 = 7;
 
 /// An order to start.
 #[derive(Debug)]

@@ -221,7 +221,7 @@ settings! {
             .default("0s");
         COMPLETE_ON("Event that completes an order.", Choice(&["dispatched", "delivered"]), ORDERS)
             .default("delivered");
-        DELIVERY("Delivery confirmation: by a caller within 14 days, or by a timer.", Text("confirm, or auto:DURATION such as auto:2s"), ORDERS)
+        DELIVERY("Delivery confirmation: by a caller or the carrier within 14 days, or by a timer.", Text("confirm, or auto:DURATION such as auto:2s"), ORDERS)
             .default("confirm");
         DELIVERY_ESTIMATE("Estimated time from dispatch to delivery.", Duration, &[Start, Query, Gateway])
             .default("3d");

@@ -63,7 +63,7 @@ pub async fn claim(
         let refund = (new.order_id, new.refund_id);
         let announced = announce_in(&mut transaction, refund, false, new.origin, at).await?;
         // The workflow of an open order appends the event later.
-        if let Announced::Written { seq: written } = announced {
+        if let Appended::Written { seq: written } = announced {
             seq = Some(written);
         }
     }
@@ -196,7 +196,15 @@ pub async fn announce(
 ) -> Result<Announced, Error> {
     let mut transaction = pool::begin(pool).await?;
     let refund = (order_id, refund_id);
-    let announced = announce_in(&mut transaction, refund, is_result, origin, at).await?;
+    let announced = match announce_in(&mut transaction, refund, is_result, origin, at).await? {
+        Appended::Written { seq } => Announced::Written { seq },
+        Appended::Open { kind, payload } => Announced::Open(RefundNotice {
+            kind,
+            payload,
+            transactions: ledger::list_in(&mut transaction, order_id).await?,
+        }),
+        Appended::Nothing => Announced::Nothing,
+    };
     if is_result && matches!(announced, Announced::Written { .. }) {
         sqlx::query!(
             "update refunds set is_announced = true where order_id = $1 and refund_id = $2",
@@ -212,6 +220,18 @@ pub async fn announce(
     Ok(announced)
 }
 
+/// The result of [`announce_in`]. The audit event of an open order is without the transactions.
+enum Appended {
+    Written {
+        seq: u32,
+    },
+    Open {
+        kind: AuditEventType,
+        payload: Value,
+    },
+    Nothing,
+}
+
 /// Appends the request or the result in the caller's transaction, once. It locks the row of the order.
 async fn announce_in(
     connection: &mut PgConnection,
@@ -219,10 +239,10 @@ async fn announce_in(
     is_result: bool,
     origin: Option<&RequestOrigin>,
     at: DateTime<Utc>,
-) -> Result<Announced, Error> {
+) -> Result<Appended, Error> {
     let rows = read_rows(&mut *connection, order_id, Some(refund_id)).await?;
     let Some(refund) = rows.into_iter().next() else {
-        return Ok(Announced::Nothing);
+        return Ok(Appended::Nothing);
     };
     let kind = if is_result {
         refund.state.result_event()
@@ -230,7 +250,7 @@ async fn announce_in(
         Some(AuditEventType::RefundRequested)
     };
     let Some(kind) = kind else {
-        return Ok(Announced::Nothing);
+        return Ok(Appended::Nothing);
     };
     let payload = RequestOrigin::added_to(payload_of(kind, &refund), origin);
     let order = sqlx::query!(
@@ -241,7 +261,7 @@ async fn announce_in(
     .await
     .for_operation("lock the order")?;
     let Some(order) = order else {
-        return Ok(Announced::Nothing);
+        return Ok(Appended::Nothing);
     };
     let written = sqlx::query_scalar!(
         "select seq from events where order_id = $1 and payload_json ->> 'refund_id' = $3
@@ -256,16 +276,12 @@ async fn announce_in(
     .await
     .for_operation("find the audit event")?;
     if let Some(seq) = written {
-        return Ok(Announced::Written { seq: to_u32(seq) });
+        return Ok(Appended::Written { seq: to_u32(seq) });
     }
-    let transactions = ledger::list_in(connection, order_id).await?;
     if order.is_running {
-        return Ok(Announced::Open(RefundNotice {
-            kind,
-            payload,
-            transactions,
-        }));
+        return Ok(Appended::Open { kind, payload });
     }
+    let transactions = ledger::list_in(&mut *connection, order_id).await?;
     let total = order
         .currency
         .and_then(|code| Currency::parse(&code).ok())
@@ -281,7 +297,7 @@ async fn announce_in(
         at,
     };
     append_entry(connection, entry).await?;
-    Ok(Announced::Written { seq: to_u32(seq) })
+    Ok(Appended::Written { seq: to_u32(seq) })
 }
 
 /// Returns the payload of the audit event. It has no personal data but the caller's reason.

@@ -202,16 +202,18 @@ pub(crate) fn carrier_options(task_queue: Option<String>) -> ActivityOptions {
 /// it does when no worker serves the queue. One minute has several tries.
 const QUESTION_LIMIT: Duration = Duration::from_secs(60);
 
-/// Returns the options of `CheckShipment`.
-pub(crate) fn question_options(task_queue: String) -> ActivityOptions {
+/// Returns the options of `CheckShipment`. The order cancels the token when it needs no answer.
+pub(crate) fn question_options(
+    task_queue: String,
+    token: WorkflowCancellationToken,
+) -> ActivityOptions {
     let limits = ActivityCloseTimeouts::ScheduleAndStartToClose {
         schedule_to_close: QUESTION_LIMIT,
         start_to_close: CARRIER_TIMEOUT,
     };
     ActivityOptions::with_close_timeouts(limits)
         .retry_policy(unlimited_retries())
-        // Temporal's cancel request does not end the order here, so it does not end the question.
-        .cancellation_token(WorkflowCancellationToken::new())
+        .cancellation_token(token)
         .maybe_task_queue(Some(task_queue))
         .build()
 }
@@ -238,6 +240,7 @@ mod tests {
             (DATABASE_TIMEOUT.as_secs(), HISTORY_TIMEOUT.as_secs()),
             (3, 4)
         );
+        assert_eq!(QUESTION_LIMIT.as_secs(), 60);
         let pauses: Vec<u64> = (1..=7).map(|number| backoff(number).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
         let pauses: Vec<u64> = [1, 2, 6, 7, 33, 90]

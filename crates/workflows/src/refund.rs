@@ -48,7 +48,7 @@ impl RefundWorkflow {
         let options = policies::local_options();
         let decision = database_step::run(ctx, &step, || input.clone(), options).await?;
         let accepted = match &decision {
-            RefundDecision::Accepted { refund, .. } => Some(refund.restock),
+            RefundDecision::Accepted { refund, seq } => Some((refund.restock, seq.is_some())),
             RefundDecision::OrderChanged { .. }
             | RefundDecision::Refused { .. }
             | RefundDecision::Invalid { .. }
@@ -56,16 +56,21 @@ impl RefundWorkflow {
             | RefundDecision::KeyReused => None,
         };
         ctx.state_mut(|refund| refund.decision = Some(decision));
-        if let Some(restocks) = accepted {
+        if let Some((restocks, is_announced)) = accepted {
             if restocks {
                 let step = RefundActivities::restock_refund;
                 ctx.execute_activity(step, reference(ctx), policies::database_options(None))
                     .await?;
             }
-            // The order's workflow can be slow, which must not delay the money.
-            let (announced, paid) = join!(announce(ctx, false), pay(ctx));
-            announced?;
-            paid?;
+            if is_announced {
+                // The claim has written the audit event.
+                pay(ctx).await?;
+            } else {
+                // The order's workflow can be slow, which must not delay the money.
+                let (announced, paid) = join!(announce(ctx, false), pay(ctx));
+                announced?;
+                paid?;
+            }
             announce(ctx, true).await?;
         }
         wait_for_handlers(ctx).await;
@@ -156,7 +161,11 @@ async fn wait(ctx: &Context, pause: Duration) -> WorkflowResult<()> {
     ctx.timer(pause).await;
     if ctx.continue_as_new_suggested() {
         wait_for_handlers(ctx).await;
-        let input = ctx.state(|refund| refund.input.clone());
+        let mut input = ctx.state(|refund| refund.input.clone());
+        // The refund is accepted. If the database lost its claim, the next claim is for the present state.
+        if let Some(origin) = &mut input.origin {
+            origin.if_match = None;
+        }
         match ctx.continue_as_new(input, ContinueAsNewOptions::default())? {}
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The activities of refunds that the shop makes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
 use temporalio_macros::activities;
@@ -27,6 +27,10 @@ use workflows::{
 
 /// The number of refunds that one search starts again. The next search continues.
 const RECOVERED: u32 = 500;
+
+/// A claim waits at most a second for late audit events, within the three seconds of its activity.
+const LATE_EVENT_CHECKS: u32 = 10;
+const LATE_EVENT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The reason why a recovery failed.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +154,7 @@ impl RefundActivities {
             detail,
             order_status,
         };
-        let (claimed, seq) = refunds::claim(&self.pool, claim, Utc::now()).await?;
+        let (claimed, seq) = self.claim_for_state(claim).await?;
         Ok(match claimed {
             RefundClaim::Accepted => match refunds::read(&self.pool, order_id, refund_id).await? {
                 Some(view) => RefundDecision::Accepted {
@@ -214,6 +218,27 @@ impl RefundActivities {
                 status,
             ),
         })
+    }
+
+    /// Claims the money of a refund. The audit events of an open order are in the database a moment after their
+    /// decisions. So a refusal with a state that the caller accepts, or that is older, is checked again: a caller
+    /// who reads the order again would get the same tag.
+    async fn claim_for_state(
+        &self,
+        claim: NewRefund<'_>,
+    ) -> Result<(RefundClaim, Option<u32>), store::Error> {
+        for _ in 0..LATE_EVENT_CHECKS {
+            let claimed = refunds::claim(&self.pool, claim, Utc::now()).await?;
+            let (RefundClaim::OrderChanged { seq }, Some(origin)) = (&claimed.0, claim.origin)
+            else {
+                return Ok(claimed);
+            };
+            if origin.check_not_older(*seq).is_err() {
+                return Ok(claimed);
+            }
+            tokio::time::sleep(LATE_EVENT_PAUSE).await;
+        }
+        refunds::claim(&self.pool, claim, Utc::now()).await
     }
 
     /// Pays each part that has no result. The database has the part; then the provider is called with

@@ -111,11 +111,12 @@ impl HttpCarrier {
             .extend(["shipments", shipment_id])
             .extend(action);
         let message = self.sign(&method, url.path(), body)?;
-        let mut request = self
-            .client
-            .request(method, url)
-            .header(CONTENT_TYPE, "application/json")
-            .body(message.body);
+        let mut request = self.client.request(method, url);
+        if !message.body.is_empty() {
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(message.body);
+        }
         for (name, value) in message.headers {
             request = request.header(HeaderName::from_static(name), value);
         }

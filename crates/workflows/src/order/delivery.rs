@@ -13,11 +13,11 @@ use super::{
     persistence, shipment, waiting,
 };
 use crate::{
-    activity::{OrderActivities, ShippingActivities},
+    activity::{OrderActivities, ShipmentRequest, ShippingActivities},
     patches, policies,
 };
 use contract::TrackingReport;
-use domain::{AuditEventType, CompleteOn, DeliveryPolicy, OrderStatus, Step};
+use domain::{AuditEventType, CompleteOn, DeliveryPolicy, OrderStatus, Step, TrackingEvent};
 
 /// Waits for the delivery, unless the policy completes the order at dispatch. A dispatched parcel
 /// cannot be recalled, so a cancel or the deadline does not end this wait.
@@ -94,21 +94,13 @@ async fn wait_for_delivery(ctx: &WorkflowContext<OrderWorkflow>, limit: Duration
 /// Asks the carrier about the parcel if its delivery was not confirmed in time: a report can be lost, and a
 /// bridge can send none. The answer is recorded like a report. Without an answer, the order goes on.
 async fn ask_carrier(ctx: &WorkflowContext<OrderWorkflow>) {
-    let parcel = ctx.state(|order| {
-        let is_unconfirmed = order.delivery.is_none() && !order.policy.delivery.auto;
-        order.dispatched_parcel.filter(|_| is_unconfirmed)
-    });
-    let Some(number) = parcel.filter(|_| ctx.patched(patches::CHECK_SHIPMENT)) else {
+    let is_unconfirmed = ctx.state(|order| order.delivery.is_none() && !order.policy.delivery.auto);
+    if !is_unconfirmed || !ctx.patched(patches::CHECK_SHIPMENT) {
         return;
-    };
-    let shipment = shipment::shipment_request(ctx, number);
-    let queue = ctx.state(|order| order.shipping_task_queue.clone());
-    let call = ctx.execute_activity(
-        ShippingActivities::check_shipment,
-        shipment.clone(),
-        policies::question_options(queue),
-    );
-    let Ok(Some(event)) = persistence::write_during(ctx, call, 0).await else {
+    }
+    let shipment = shipment::shipment_request(ctx, ctx.state(OrderWorkflow::parcel_number));
+    let question = wait_for_answer(ctx, shipment.clone());
+    let Some(event) = persistence::write_during(ctx, question, 0).await else {
         return;
     };
     let report = TrackingReport {
@@ -117,7 +109,33 @@ async fn ask_carrier(ctx: &WorkflowContext<OrderWorkflow>) {
         event,
     };
     let now = current_time(ctx);
-    ctx.state_mut(|order| order.add_report(report, None, now));
+    ctx.state_mut(|order| order.record_answer(report, now));
+}
+
+/// Waits for the carrier's answer. A confirmation of the delivery ends the question. Temporal's cancel request
+/// does not, because it does not end the order here either.
+async fn wait_for_answer(
+    ctx: &WorkflowContext<OrderWorkflow>,
+    shipment: ShipmentRequest,
+) -> Option<TrackingEvent> {
+    let queue = ctx.state(|order| order.shipping_task_queue.clone());
+    let token = WorkflowCancellationToken::new();
+    let mut answer = std::pin::pin!(ctx.execute_activity(
+        ShippingActivities::check_shipment,
+        shipment,
+        policies::question_options(queue, token.clone()),
+    ));
+    let mut confirmed = ctx.wait_condition_with_options(
+        |order: &OrderWorkflow| order.delivery.is_some(),
+        waiting::detached_wait(),
+    );
+    select! {
+        answered = answer => answered.ok().flatten(),
+        _ = confirmed => {
+            token.cancel();
+            None
+        }
+    }
 }
 
 impl OrderWorkflow {
@@ -127,5 +145,12 @@ impl OrderWorkflow {
         let is_awaited = self.policy.complete_on == CompleteOn::Delivered;
         // Earlier runs have a timer of 0 s in their history.
         is_awaited && auto && after.is_zero() && self.receipt >= 4
+    }
+
+    /// Returns the number of the dispatched parcel. An order that was recovered, or carried over from an earlier
+    /// release, knows it only from its attempts.
+    fn parcel_number(&self) -> u32 {
+        self.dispatched_parcel
+            .unwrap_or_else(|| self.attempts.parcel_number())
     }
 }

@@ -81,6 +81,11 @@ impl Default for AttemptCounter {
 }
 
 impl AttemptCounter {
+    /// Returns the number of the present parcel, which is the dispatched one after the dispatch.
+    pub(super) fn parcel_number(&self) -> u32 {
+        self.parcel.number
+    }
+
     /// Starts after the parcels of earlier runs. A parcel that the carrier has is dispatched again,
     /// which changes nothing.
     pub(super) fn skip_parcels(&mut self, earlier_runs: EarlierRuns) {

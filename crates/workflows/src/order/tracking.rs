@@ -26,9 +26,20 @@ impl OrderWorkflow {
         }
     }
 
-    /// Adds a report about the dispatched parcel. A parcel that was recalled is another one. The answer to a
-    /// question of the order has no origin.
-    pub(super) fn add_report(
+    /// Records the answer to a question of the order, unless the order knows it: the delivery is confirmed, or
+    /// the last report has the same kind. An answer has no origin.
+    pub(super) fn record_answer(&mut self, report: TrackingReport, now: DateTime<Utc>) {
+        let shipment = self.state.shipment.as_ref();
+        let last = shipment.and_then(|shipment| shipment.events.last());
+        let is_repeated = last.is_some_and(|last| last.kind == report.event.kind);
+        let is_delivery = report.event.kind == TrackingKind::Delivered;
+        if self.delivery.is_none() && (is_delivery || !is_repeated) {
+            self.add_report(report, None, now);
+        }
+    }
+
+    /// Adds a report about the dispatched parcel. A parcel that was recalled is another one.
+    fn add_report(
         &mut self,
         report: TrackingReport,
         origin: Option<RequestOrigin>,
@@ -46,7 +57,10 @@ impl OrderWorkflow {
         let Some(shipment) = self.state.shipment.as_mut() else {
             return;
         };
-        if !shipment.add_event(event.clone()) {
+        let is_kept = shipment.add_event(event.clone());
+        // The answer that the parcel is delivered counts even if newer reports leave no place for it.
+        let is_answer = origin.is_none() && event.kind == TrackingKind::Delivered;
+        if !(is_kept || is_answer) {
             return;
         }
         let delivered_at = shipment.delivery_time(event.at, now);
