@@ -477,6 +477,8 @@ response_types! {
         lost [when_set]: Option<Decimal>,
         /// The part of the money that must still be paid back, if it is not all of it.
         due [when_set]: Option<Decimal>,
+        /// The part of the refunded and due money that the shop has granted, if there is any. The order counts as paid.
+        granted [when_set]: Option<Decimal>,
         /// The stage of the dispute, if the customer disputes the payment.
         dispute [when_set]: Option<DisputeStage>,
     }
@@ -490,6 +492,8 @@ response_types! {
         next_attempt_at [when_set]: Option<DateTime<Utc>>,
         /// The reason why the last attempt failed.
         last_error [when_set]: Option<String>,
+        /// True if the order holds no stock any more, because it was not paid in time.
+        stock_released [when_set]: bool,
     }
 
     /// An operator's hold.
