@@ -113,9 +113,19 @@ impl WaitingFor {
     /// Returns the wait as a customer reads it, without the text of a provider or a carrier.
     #[must_use]
     pub fn for_customer(self) -> Self {
+        let Self {
+            reason,
+            until,
+            next_attempt_at,
+            last_error: _,
+            stock_released,
+        } = self;
         Self {
+            reason,
+            until,
+            next_attempt_at,
             last_error: None,
-            ..self
+            stock_released,
         }
     }
 }
@@ -199,9 +209,9 @@ impl Shortage {
     #[must_use]
     pub fn without_figures(self) -> Self {
         Self {
+            sku: self.sku,
             wanted: None,
             available: None,
-            ..self
         }
     }
 }

@@ -339,8 +339,9 @@ response_types! {
         shipping_amount [when_set]: Option<Decimal>,
         /// Whether the units are available again.
         restock: bool,
+        /// The reason of the shop. Null for a caller of a customer.
         reason: Option<String>,
-        /// The reason why the refund failed or is due.
+        /// The reason why the refund failed or is due. Null for a caller of a customer.
         failure: Option<String>,
         /// The name of the caller.
         requested_by: String,
@@ -526,7 +527,8 @@ response_types! {
     /// The full state of an order.
     OrderView as "Order" {
         order_id: OrderId,
-        workflow_id: String,
+        /// Absent for a caller of a customer.
+        workflow_id [when_set]: String,
         customer_id: Option<String>,
         customer: Customer,
         items: Vec<Value> => Vec<LineItemView>,
@@ -538,6 +540,7 @@ response_types! {
         step: Step,
         /// True if the workflow is open. A cancelled order is open until its compensation has finished.
         is_running: bool,
+        /// The decision of the reviewer, if the order was reviewed. Null for a caller of a customer.
         review: Option<ReviewDecision>,
         payment_info: Option<PaymentInfo>,
         /// The operator's hold. Absent if the order is not held.
@@ -548,7 +551,7 @@ response_types! {
         estimated_delivery: Option<DateTime<Utc>>,
         cancellation_reason: Option<String>,
         failure: Option<Failure>,
-        /// The number of failed attempts of each step.
+        /// The number of failed attempts of each step. Empty for a caller of a customer.
         retries: BTreeMap<Step, u32>,
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,
@@ -663,7 +666,8 @@ response_types! {
     /// The status of an order.
     StatusView as "OrderState" {
         order_id: OrderId,
-        workflow_id: String,
+        /// Absent for a caller of a customer.
+        workflow_id [when_set]: String,
         status: OrderStatus,
         step: Step,
         is_running: bool,
@@ -683,7 +687,8 @@ response_types! {
     /// The result of a closed order.
     ResultView as "Result" {
         order_id: OrderId,
-        workflow_id: String,
+        /// Absent for a caller of a customer.
+        workflow_id [when_set]: String,
         /// `shipped` or `delivered`, depending on the policy; or `cancelled` or `failed` after compensation.
         status: OrderStatus,
         cancellation_reason: Option<String>,
