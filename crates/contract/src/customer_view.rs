@@ -458,6 +458,7 @@ mod tests {
         for kind in AuditEventType::ALL {
             let payload = json!({
                 "note": secret, "detail": secret, "by": secret, "policy": {"threshold": 5}, "warning": secret,
+                "quote": {"jti": secret, "kid": secret},
                 "reason": if has_public_cause(*kind) { "code" } else { secret },
                 "old": secret, "new": secret, "metadata": secret, "external_reference": secret,
                 "actor": secret, "claims": {"reviewer": secret},

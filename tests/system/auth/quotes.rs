@@ -159,6 +159,16 @@ async fn quote_sets_prices_of_one_order() {
         harness.wait_for_end("quoted-1").await.status.as_str(),
         "delivered"
     );
+    for (key, expected) in [
+        ("shop", json!({"jti": "q-1", "kid": "1"})),
+        ("customer", Value::Null),
+    ] {
+        let path = "/orders/quoted-1/events";
+        let log = harness.call(keys.get(key), "GET", path, None).await;
+        let received = log.expect_status(200)["events"][0].clone();
+        assert_eq!(received["type"], "order_received", "{received}");
+        assert_eq!(received["payload"]["quote"], expected, "{key}: {received}");
+    }
     // From a shop's caller, the claim sets the customer. The quote is used.
     start("shop", "quoted-2", order_with(&quote))
         .await
