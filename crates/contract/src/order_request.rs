@@ -757,6 +757,7 @@ mod tests {
         for (rest, pointer) in [
             (r#""metadata": {"a": [1]}"#, "/metadata/a"),
             (r#""metadata": {"": 1}"#, "/metadata"),
+            (r#""metadata": {"a": "1 \u202eDSU"}"#, "/metadata/a"),
             (r#""metadata": "x""#, "/metadata"),
             (r#""metadata": {"a": 1234567890.1234567}"#, "/metadata/a"),
             (r#""note": "\u0007""#, "/note"),
@@ -767,6 +768,12 @@ mod tests {
             ),
         ] {
             assert_eq!(refused(&with(rest)), [pointer], "{rest}");
+        }
+        for metadata in [r#"{"a\u202e": 1}"#, r#"{"a": "\u202a"}"#] {
+            let text = with(&format!(r#""metadata": {metadata}"#));
+            assert!(parse_order(&text).is_err(), "{metadata}");
+            // An earlier release has accepted it.
+            assert!(parse_earlier_order(&text).is_ok(), "{metadata}");
         }
         let long = with(&format!(r#""gift_message": "{}""#, "x".repeat(501)));
         assert_eq!(refused(&long), ["/gift_message"]);
