@@ -66,7 +66,7 @@ impl OrderView {
     /// Returns the view as a customer reads it.
     #[must_use]
     pub fn for_customer(self) -> Self {
-        // A new field does not compile until this list says whether customers read it.
+        // A new field does not compile until it is in this list.
         let Self {
             order_id,
             workflow_id: _,
