@@ -58,7 +58,6 @@ const PUBLIC_FIELDS: &[&str] = &[
     "tracking_number",
     "transaction_id",
     "type",
-    "failure",
     "dispute_id",
 ];
 
@@ -458,7 +457,7 @@ mod tests {
         for kind in AuditEventType::ALL {
             let payload = json!({
                 "note": secret, "detail": secret, "by": secret, "policy": {"threshold": 5}, "warning": secret,
-                "quote": {"jti": secret, "kid": secret},
+                "quote": {"jti": secret, "kid": secret}, "failure": secret,
                 "reason": if has_public_cause(*kind) { "code" } else { secret },
                 "old": secret, "new": secret, "metadata": secret, "external_reference": secret,
                 "actor": secret, "claims": {"reviewer": secret},
