@@ -152,6 +152,7 @@ mod tests {
             refunded: None,
             lost: None,
             due: None,
+            granted: None,
             dispute: None,
         }
     }

@@ -50,7 +50,7 @@ pub use order_document::{
 };
 pub use order_list::{OrderAttention, OrderSort};
 pub use order_quota::{ANONYMOUS_UPDATE, QuotaExceeded};
-pub use order_request::OrderRequest;
+pub use order_request::{OrderRequest, quote_of};
 pub use payment_confirmation::{PaymentConfirmation, ReportedPayment};
 pub use priced_fields::{QUOTED_FIELDS, QuotedFields, priced_fields, with_quote};
 pub use refund::{RefundDecision, RefundList, RefundRequest, RefundView};

@@ -51,8 +51,14 @@ fn is_allowed(order: &OrderView, action: OrderAction) -> bool {
             is_before_dispatch
                 && matches!(reason, Some(WaitReason::Review | WaitReason::PaymentHold))
         }
-        OrderAction::Cancel | OrderAction::UpdateAddress | OrderAction::UpdateItems => {
-            is_before_dispatch
+        OrderAction::Cancel | OrderAction::UpdateAddress => is_before_dispatch,
+        OrderAction::UpdateItems => {
+            let waiting = order.waiting_for.as_ref();
+            let is_released = waiting.is_some_and(|wait| wait.stock_released);
+            // The refund can have been for the units that the change removes.
+            let payment = order.payment_info.as_ref();
+            let is_refunded = payment.is_some_and(|payment| payment.granted.is_some());
+            is_before_dispatch && !is_released && !is_refunded
         }
         OrderAction::CancelPayment => {
             let is_paid = order
@@ -88,9 +94,12 @@ fn is_allowed(order: &OrderView, action: OrderAction) -> bool {
         OrderAction::Release => is_before_dispatch && order.hold.is_some(),
         OrderAction::Update => !order.document_pending,
         OrderAction::Refund => {
+            // Money of an order that waits for the rest of its payment is kept for it.
+            let is_unpaid = order.is_running && order.status == OrderStatus::Pending;
             let currency = order.currency;
             let amounts = order.amounts.as_ref().zip(currency);
-            amounts.is_some_and(|(amounts, currency)| amounts.are_refundable(currency))
+            !is_unpaid
+                && amounts.is_some_and(|(amounts, currency)| amounts.are_refundable(currency))
         }
         OrderAction::Return => !order.is_running && order.status.is_dispatched(),
     }
@@ -102,7 +111,9 @@ mod tests {
 
     use super::*;
     use crate::{Amounts, MovedMoney, Source};
-    use domain::{Currency, Decimal, OrderId, OrderState, WaitingFor};
+    use domain::{
+        Currency, Decimal, Money, OrderId, OrderState, PaymentId, PaymentInfo, WaitingFor,
+    };
 
     fn order(status: OrderStatus, reason: Option<WaitReason>) -> OrderView {
         let state = OrderState::new(OrderId::parse("o-1").unwrap(), DateTime::UNIX_EPOCH);
@@ -159,6 +170,66 @@ mod tests {
                 "{money:?}"
             );
         }
+    }
+
+    #[test]
+    fn part_of_a_payment_is_not_refunded() {
+        let currency = Currency::parse("USD").unwrap();
+        let part = MovedMoney {
+            captured: 400,
+            ..MovedMoney::default()
+        };
+        let amounts = Amounts::from_ledger(Decimal::new(1_000, 2), currency, part);
+        for (status, is_running, expected) in [
+            (OrderStatus::Pending, true, false),
+            (OrderStatus::PaymentConfirmed, true, true),
+            (OrderStatus::Cancelled, false, true),
+        ] {
+            let paid_in_part = OrderView {
+                is_running,
+                currency: Some(currency),
+                amounts: Some(amounts.clone()),
+                ..order(status, Some(WaitReason::PaymentRest))
+            };
+            let actions = allowed_actions(&paid_in_part);
+            assert_eq!(actions.contains(&OrderAction::Refund), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn quantities_stay_without_stock_and_after_a_refund() {
+        let accepts = |order: &OrderView| {
+            let actions = allowed_actions(order);
+            assert!(actions.contains(&OrderAction::UpdateAddress));
+            actions.contains(&OrderAction::UpdateItems)
+        };
+        let mut unpaid = order(OrderStatus::Pending, Some(WaitReason::Payment));
+        assert!(accepts(&unpaid));
+        unpaid.waiting_for.as_mut().unwrap().stock_released = true;
+        assert!(!accepts(&unpaid));
+
+        let currency = Currency::parse("USD").unwrap();
+        let payment = PaymentInfo::pending(
+            PaymentId::parse("pmt-1").unwrap(),
+            None,
+            Money::from_minor(1_000, currency).unwrap(),
+            None,
+            DateTime::UNIX_EPOCH,
+        );
+        let mut paid = OrderView {
+            payment_info: Some(payment),
+            ..order(OrderStatus::Preparing, Some(WaitReason::ShippingDelay))
+        };
+        let refunded = |granted: Option<Decimal>| PaymentInfo {
+            refunded: Some(Decimal::new(400, 2)),
+            granted,
+            ..paid.payment_info.clone().unwrap()
+        };
+        let (by_shop, by_provider) = (refunded(Some(Decimal::new(400, 2))), refunded(None));
+        paid.payment_info = Some(by_provider);
+        assert!(accepts(&paid));
+        paid.payment_info = Some(by_shop);
+        assert!(!accepts(&paid));
     }
 
     #[test]

@@ -13,11 +13,13 @@ pub const ORIGIN_HEADER: &str = "orderflow-origin";
 
 /// The actor of a message that no interface of orderflow has sent.
 const TEMPORAL: &str = "temporal";
+/// The actor of a command that does not call the API.
+const COMMAND: &str = "cli";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestOrigin {
-    /// The authenticated caller: `key:NAME`, `token:HASH`, `anonymous`, `webhook:PROVIDER`, or
-    /// `temporal` for a message that no interface of orderflow has sent. It identifies no person.
+    /// The authenticated caller: `key:NAME`, `token:HASH`, `anonymous`, `webhook:PROVIDER`, `cli`,
+    /// or `temporal` for a message that no interface of orderflow has sent. It identifies no person.
     pub actor: String,
     /// The id that orderflow gave to the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,9 +38,12 @@ impl RequestOrigin {
         Self::with_actor(TEMPORAL.to_owned())
     }
 
-    /// Returns the origin of a payment event: the webhook of its provider. Events that orderflow makes
-    /// have no origin.
+    /// Returns the origin of a payment event: the webhook of its provider, or the command of an operator.
+    /// Events that orderflow makes have no origin.
     pub fn of_payment_event(event: &PaymentEvent) -> Option<Self> {
+        if event.is_resolution() {
+            return Some(Self::with_actor(COMMAND.to_owned()));
+        }
         let actor = || format!("webhook:{}", event.provider);
         event.is_webhook_event().then(|| Self::with_actor(actor()))
     }

@@ -172,18 +172,37 @@ impl ReturnView {
     /// Returns the return as a customer reads it: without the texts and the name of a caller of the shop.
     #[must_use]
     pub fn for_customer(self) -> Self {
-        let mut items = self.items;
-        let mut requested_by = self.requested_by;
-        if !self.requested_by_customer {
+        let Self {
+            return_id,
+            order_id,
+            state,
+            mut items,
+            restock,
+            note: _,
+            public_reason,
+            refund_id,
+            mut requested_by,
+            requested_by_customer,
+            created_at,
+            updated_at,
+        } = self;
+        if !requested_by_customer {
             items.iter_mut().for_each(|item| item.reason = None);
             "shop".clone_into(&mut requested_by);
         }
         Self {
+            return_id,
+            order_id,
+            state,
             items,
-            requested_by,
-            note: self.public_reason,
+            restock,
+            note: public_reason,
             public_reason: None,
-            ..self
+            refund_id,
+            requested_by,
+            requested_by_customer,
+            created_at,
+            updated_at,
         }
     }
 }

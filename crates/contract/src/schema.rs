@@ -111,8 +111,15 @@ pub(crate) fn filled_text(longest: usize) -> Value {
 
 /// Returns the pattern of a name without control characters that has a visible one.
 pub(crate) fn visible_name() -> String {
-    let hidden = in_class(INVISIBLE);
-    format!("^[^{CONTROL}]*[^{hidden}][^{CONTROL}]*$")
+    let (hidden, overrides) = (in_class(INVISIBLE), in_class(&[DIRECTION_OVERRIDES]));
+    let any = format!("[^{CONTROL}{overrides}]*");
+    format!("^{any}[^{hidden}]{any}$")
+}
+
+/// Returns the pattern of any text that PostgreSQL stores and that does not change its direction.
+pub(crate) fn directed_text() -> String {
+    let overrides = in_class(&[DIRECTION_OVERRIDES]);
+    format!("^[^\\u0000{overrides}]*$")
 }
 
 /// Returns the schema of a valid identifier.

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use domain::{OrderId, TrackingEvent, TrackingKind, has_visible_character};
+use domain::{
+    OrderId, TrackingEvent, TrackingKind, has_visible_character, without_direction_overrides,
+};
 
 /// The longest description and location, in characters.
 const MAX_TEXT_LENGTH: usize = 200;
@@ -81,9 +83,9 @@ fn order_of(shipment_id: &str) -> Option<OrderId> {
     is_number.then(|| OrderId::parse(order_id).ok()).flatten()
 }
 
-/// Returns a text of the carrier in one line, and shortened.
+/// Returns a text of the carrier in one line, in its own direction, and shortened.
 fn cleaned(text: String) -> Option<String> {
-    let line = text.replace(char::is_control, " ");
+    let line = without_direction_overrides(&text).replace(char::is_control, " ");
     has_visible_character(&line).then(|| shortened(line.trim(), MAX_TEXT_LENGTH))
 }
 
@@ -100,7 +102,7 @@ mod tests {
     fn parse(kind: &str, shipment_id: &str) -> Result<Option<TrackingReport>, TrackingError> {
         let body = json!({
             "type": kind, "timestamp": "2026-11-24T10:15:00Z",
-            "data": {"shipment_id": shipment_id, "description": "left\nthe depot", "location": " "},
+            "data": {"shipment_id": shipment_id, "description": "left\n\u{202e}the depot", "location": " \u{202d}"},
         });
         TrackingReport::parse("msg-1", body.to_string().as_bytes())
     }

@@ -35,6 +35,8 @@ string_enum! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderView {
     pub order_id: OrderId,
+    /// Empty and absent for a customer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub workflow_id: String,
     pub customer_id: Option<String>,
     pub customer: Customer,
@@ -102,6 +104,8 @@ pub struct ShipmentView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatusView {
     pub order_id: OrderId,
+    /// Empty and absent for a customer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub workflow_id: String,
     pub status: OrderStatus,
     pub step: Step,
@@ -124,6 +128,8 @@ pub struct EstimatedDeliveryView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResultView {
     pub order_id: OrderId,
+    /// Empty and absent for a customer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub workflow_id: String,
     /// `shipped` or `delivered`, depending on the policy; or `cancelled` or `failed` after
     /// compensation.

@@ -81,4 +81,7 @@ pub use shipment::{ShipmentInfo, TrackingEvent, TrackingKind};
 pub use span::{Span, SpanError};
 pub use status::{OrderStatus, Step};
 pub use time::parse_time;
-pub use visible::{DIRECTION_OVERRIDES, INVISIBLE, has_visible_character, overrides_direction};
+pub use visible::{
+    DIRECTION_OVERRIDES, INVISIBLE, has_visible_character, overrides_direction,
+    without_direction_overrides,
+};

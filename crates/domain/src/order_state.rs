@@ -72,6 +72,9 @@ pub struct WaitingFor {
     /// The reason why the last attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Whether the order holds no stock any more, because it was not paid in time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stock_released: bool,
 }
 
 impl WaitingFor {
@@ -82,6 +85,7 @@ impl WaitingFor {
             until: Some(now + limit.duration()),
             next_attempt_at: None,
             last_error: None,
+            stock_released: false,
         }
     }
 
@@ -92,6 +96,7 @@ impl WaitingFor {
             until: None,
             next_attempt_at: None,
             last_error: None,
+            stock_released: false,
         }
     }
 
@@ -108,9 +113,19 @@ impl WaitingFor {
     /// Returns the wait as a customer reads it, without the text of a provider or a carrier.
     #[must_use]
     pub fn for_customer(self) -> Self {
+        let Self {
+            reason,
+            until,
+            next_attempt_at,
+            last_error: _,
+            stock_released,
+        } = self;
         Self {
+            reason,
+            until,
+            next_attempt_at,
             last_error: None,
-            ..self
+            stock_released,
         }
     }
 }
@@ -194,9 +209,9 @@ impl Shortage {
     #[must_use]
     pub fn without_figures(self) -> Self {
         Self {
+            sku: self.sku,
             wanted: None,
             available: None,
-            ..self
         }
     }
 }

@@ -201,6 +201,13 @@ pub enum PaymentEventKind {
         concern: String,
         #[serde(deserialize_with = "checked::text")]
         note: String,
+        /// The name of the operator, which only the caller has claimed.
+        #[serde(
+            default,
+            deserialize_with = "checked::optional_text",
+            skip_serializing_if = "Option::is_none"
+        )]
+        operator: Option<String>,
     },
 }
 
@@ -389,9 +396,13 @@ impl PaymentEvent {
     /// Returns whether a webhook of the provider reported the event. Our own look-ups, refused
     /// confirmations and resolutions make events too.
     pub fn is_webhook_event(&self) -> bool {
-        let is_resolution = matches!(self.kind, PaymentEventKind::Resolved { .. });
         let has_own_id = OWN_IDS.iter().any(|own| self.event_id.starts_with(own));
-        !is_resolution && !has_own_id
+        !self.is_resolution() && !has_own_id
+    }
+
+    /// Returns whether an operator has closed an entry of the work list.
+    pub fn is_resolution(&self) -> bool {
+        matches!(self.kind, PaymentEventKind::Resolved { .. })
     }
 
     /// Returns whether the event has no effect except its row.
@@ -491,10 +502,17 @@ impl PaymentEvent {
                 }
                 return Some((AuditEventType::RequestRefused, payload));
             }
-            PaymentEventKind::Resolved { concern, note } => (
-                AuditEventType::PaymentConcernResolved,
-                json!({"concern": concern, "note": note}),
-            ),
+            PaymentEventKind::Resolved {
+                concern,
+                note,
+                operator,
+            } => {
+                let mut payload = json!({"concern": concern, "note": note});
+                if let Some(operator) = operator {
+                    payload["claims"] = json!({"operator": operator});
+                }
+                (AuditEventType::PaymentConcernResolved, payload)
+            }
             PaymentEventKind::Paid { .. }
             | PaymentEventKind::Authorised { .. }
             | PaymentEventKind::Unconfirmed { .. }

@@ -339,8 +339,9 @@ response_types! {
         shipping_amount [when_set]: Option<Decimal>,
         /// Whether the units are available again.
         restock: bool,
+        /// The reason of the shop. Null for a caller of a customer.
         reason: Option<String>,
-        /// The reason why the refund failed or is due.
+        /// The reason why the refund failed or is due. Null for a caller of a customer.
         failure: Option<String>,
         /// The name of the caller.
         requested_by: String,
@@ -477,6 +478,8 @@ response_types! {
         lost [when_set]: Option<Decimal>,
         /// The part of the money that must still be paid back, if it is not all of it.
         due [when_set]: Option<Decimal>,
+        /// The part of the refunded and due money that the shop has granted, if there is any. The order counts as paid.
+        granted [when_set]: Option<Decimal>,
         /// The stage of the dispute, if the customer disputes the payment.
         dispute [when_set]: Option<DisputeStage>,
     }
@@ -490,6 +493,8 @@ response_types! {
         next_attempt_at [when_set]: Option<DateTime<Utc>>,
         /// The reason why the last attempt failed.
         last_error [when_set]: Option<String>,
+        /// True if the order holds no stock any more, because it was not paid in time.
+        stock_released [when_set]: bool,
     }
 
     /// An operator's hold.
@@ -522,7 +527,8 @@ response_types! {
     /// The full state of an order.
     OrderView as "Order" {
         order_id: OrderId,
-        workflow_id: String,
+        /// Absent for a caller of a customer.
+        workflow_id [when_set]: String,
         customer_id: Option<String>,
         customer: Customer,
         items: Vec<Value> => Vec<LineItemView>,
@@ -534,6 +540,7 @@ response_types! {
         step: Step,
         /// True if the workflow is open. A cancelled order is open until its compensation has finished.
         is_running: bool,
+        /// The decision of the reviewer, if the order was reviewed. Null for a caller of a customer.
         review: Option<ReviewDecision>,
         payment_info: Option<PaymentInfo>,
         /// The operator's hold. Absent if the order is not held.
@@ -544,7 +551,7 @@ response_types! {
         estimated_delivery: Option<DateTime<Utc>>,
         cancellation_reason: Option<String>,
         failure: Option<Failure>,
-        /// The number of failed attempts of each step.
+        /// The number of failed attempts of each step. Empty for a caller of a customer.
         retries: BTreeMap<Step, u32>,
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,
@@ -659,7 +666,8 @@ response_types! {
     /// The status of an order.
     StatusView as "OrderState" {
         order_id: OrderId,
-        workflow_id: String,
+        /// Absent for a caller of a customer.
+        workflow_id [when_set]: String,
         status: OrderStatus,
         step: Step,
         is_running: bool,
@@ -679,7 +687,8 @@ response_types! {
     /// The result of a closed order.
     ResultView as "Result" {
         order_id: OrderId,
-        workflow_id: String,
+        /// Absent for a caller of a customer.
+        workflow_id [when_set]: String,
         /// `shipped` or `delivered`, depending on the policy; or `cancelled` or `failed` after compensation.
         status: OrderStatus,
         cancellation_reason: Option<String>,

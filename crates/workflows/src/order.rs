@@ -261,7 +261,10 @@ impl OrderWorkflow {
         }
         // A signal may arrive with the start and is handled before the first step. Its audit event
         // must come after this one.
-        let payload = json!({"policy": order.policy});
+        let mut payload = json!({"policy": order.policy});
+        if let Some(quote) = contract::quote_of(&order.document) {
+            payload["quote"] = json!({"jti": quote.id, "kid": quote.key_id});
+        }
         order.caused_by(input.origin, |order| {
             order.append_audit_event(AuditEventType::OrderReceived, payload, now);
         });

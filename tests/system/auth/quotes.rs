@@ -142,7 +142,8 @@ async fn quote_sets_prices_of_one_order() {
     let quote = issuer.sign("1", "quote+jwt", &claims("q-1"));
     let mut order = order_with(&quote);
     order["total_amount"] = json!("28.00");
-    order["items"] = json!([{"sku": "MUG", "qty": 2}]);
+    order["items"] = json!([{"sku": "MUG", "qty": 2, "metadata": {"color": "red"}}]);
+    order["customer"] = json!({"name": "Ada"});
     let started = start("customer", "quoted-1", order.clone())
         .await
         .expect_status(202);
@@ -159,6 +160,21 @@ async fn quote_sets_prices_of_one_order() {
         harness.wait_for_end("quoted-1").await.status.as_str(),
         "delivered"
     );
+    let path = "/orders/quoted-1";
+    let read = harness.call(keys.get("customer"), "GET", path, None).await;
+    let read = read.expect_status(200);
+    assert_eq!(read["items"][0]["metadata"], json!({"color": "red"}));
+    assert_eq!(read["customer"]["name"], "Ada");
+    for (key, expected) in [
+        ("shop", json!({"jti": "q-1", "kid": "1"})),
+        ("customer", Value::Null),
+    ] {
+        let path = "/orders/quoted-1/events";
+        let log = harness.call(keys.get(key), "GET", path, None).await;
+        let received = log.expect_status(200)["events"][0].clone();
+        assert_eq!(received["type"], "order_received", "{received}");
+        assert_eq!(received["payload"]["quote"], expected, "{key}: {received}");
+    }
     // From a shop's caller, the claim sets the customer. The quote is used.
     start("shop", "quoted-2", order_with(&quote))
         .await
@@ -303,6 +319,29 @@ async fn quote_with_a_defect_is_refused() {
         ("/items", "items", json!([{"sku": "MUG", "quantity": 3}])),
         ("/total_amount", "total_amount", json!(27)),
         ("/quote", "quote", json!({"id": "q-3", "key_id": "1"})),
+        ("/tax_amount", "tax_amount", json!("1.00")),
+        ("/prices_include_tax", "prices_include_tax", json!(false)),
+        ("/discounts", "discounts", json!([{"amount": 1}])),
+        ("/fees", "fees", json!([{"amount": 1}])),
+        ("/profile", "profile", json!("lifecycle")),
+        ("/customer_id", "customer_id", json!("C-1")),
+        ("/customer_email", "customer_email", json!("a@b.example")),
+        ("/customer/id", "customer", json!({"id": "C-1"})),
+        (
+            "/customer/email",
+            "customer",
+            json!({"email": "a@b.example"}),
+        ),
+        (
+            "/items/0/name",
+            "items",
+            json!([{"sku": "MUG", "quantity": 2, "name": "Mug"}]),
+        ),
+        (
+            "/items/0/metadata/a",
+            "items",
+            json!([{"sku": "MUG", "quantity": 2, "metadata": {"a": []}}]),
+        ),
     ] {
         let mut order = order_with(&valid);
         order[name] = value;

@@ -187,6 +187,18 @@ async fn unpaid_order_releases_its_stock_in_time() {
     let less = json!({"items": [{"sku": "MUG", "quantity": 1}]});
     let changed = shop.post("customer", path, less).await;
     changed.expect_problem(409, "items_not_changeable");
+    for source in ["workflow", "database"] {
+        let path = format!("/orders/sold-out?source={source}");
+        let key = shop.keys.get("customer");
+        let read = async || shop.harness.call(key, "GET", &path, None).await;
+        let is_read = |response: &ApiResponse| response.status == 200;
+        let order = shop.harness.wait_until("the order", read, is_read).await;
+        let order = order.body;
+        assert_eq!(order["waiting_for"]["stock_released"], true, "{order}");
+        let actions = order["actions"].as_array().unwrap();
+        assert!(!actions.contains(&json!("update-items")), "{order}");
+        assert!(actions.contains(&json!("cancel")), "{order}");
+    }
 
     shop.pay("sold-out", 2).await;
     let ended = shop.harness.wait_for_end("sold-out").await;

@@ -29,6 +29,9 @@ async fn expect_wait_for_rest(harness: &Harness, id: &str, captured: f64) {
     assert_eq!(order["waiting_for"]["reason"], "payment_rest", "{order}");
     let shown = order["payment_info"]["captured"].as_f64();
     assert_eq!(shown, Some(captured), "{order}");
+    // The part is kept for the order.
+    let actions = order["actions"].as_array().unwrap();
+    assert!(!actions.contains(&json!("refunds")), "{order}");
 }
 
 /// Waits until the order is held before its dispatch, and returns the payload of the hold.

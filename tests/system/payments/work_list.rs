@@ -187,7 +187,8 @@ async fn entry_about(harness: &Harness, transaction: &str) -> Option<Value> {
 }
 
 async fn resolve(harness: &Harness, id: &str, note: &str) -> Result<String, String> {
-    orderflow(harness, &["money", "resolve", id, "--note", note]).await
+    let arguments = ["money", "resolve", id, "--note", note, "--operator", "jane"];
+    orderflow(harness, &arguments).await
 }
 
 #[tokio::test]
@@ -263,6 +264,8 @@ async fn operator_lists_shows_and_resolves_entries() {
     let resolved = events
         .iter()
         .find(|event| event["type"] == "payment_concern_resolved");
+    assert_eq!(resolved.unwrap()["actor"], "cli", "{audit}");
+    assert_eq!(resolved.unwrap()["claims"], json!({"operator": "jane"}));
     let payload = &resolved.unwrap()["payload"];
     assert_eq!(payload["note"], "refunded in the dashboard", "{payload}");
     assert_eq!(payload["concern"], "refund_due");

@@ -268,7 +268,8 @@ fn read_answer(status: StatusCode, body: &[u8]) -> Result<Answer, CarrierError> 
     let answer: Answer = serde_json::from_slice(body).map_err(|_| unreadable())?;
     if let Answer::Accepted { tracking_number } = &answer {
         let length = tracking_number.chars().count();
-        let is_text = tracking_number.chars().all(|c| !c.is_control());
+        let is_text = !tracking_number.contains(char::is_control)
+            && !domain::overrides_direction(tracking_number);
         if tracking_number.trim().is_empty() || length > MAX_TRACKING_LENGTH || !is_text {
             return Err(unreadable());
         }
@@ -322,6 +323,10 @@ mod tests {
             (200, r#"{"status": "accepted"}"#),
             (200, r#"{"status": "accepted", "tracking_number": " "}"#),
             (201, r#"{"status": "accepted", "tracking_number": "a\nb"}"#),
+            (
+                201,
+                r#"{"status": "accepted", "tracking_number": "a\u202eb"}"#,
+            ),
             (302, accepted),
             (404, r#"{"status": "recalled"}"#),
         ] {

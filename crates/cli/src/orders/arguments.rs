@@ -37,11 +37,11 @@ pub(crate) enum OrderCommand {
     /// Hold an order before its payment and its dispatch.
     #[command(after_help = "Examples:
   orderflow hold order-123 --reason 'the customer asked to wait'")]
-    Hold(HoldChange),
+    Hold(ReasonArguments),
     /// Let a held order go on.
     #[command(after_help = "Examples:
   orderflow release order-123")]
-    Release(HoldChange),
+    Release(ReasonArguments),
     /// Change the reference, the note and the metadata of an order, also after its end.
     #[command(after_help = "Examples:
   orderflow update order-123 --reference ERP-4711
@@ -61,7 +61,7 @@ pub(crate) enum OrderCommand {
     /// payment.
     #[command(after_help = "Examples:
   orderflow cancel-payment order-123")]
-    CancelPayment(OrderArguments),
+    CancelPayment(ReasonArguments),
     /// Refund a part of the money of a paid order; it goes on as before.
     #[command(after_help = "Examples:
   orderflow refund order-123 --amount 20.00 --reason 'a scratch'
@@ -222,6 +222,9 @@ pub(crate) struct Approve {
     /// Note for the audit log.
     #[arg(long)]
     pub(crate) note: Option<String>,
+    /// Reason for the customer, who does not read the note.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -240,7 +243,7 @@ pub(crate) struct Reject {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct HoldChange {
+pub(crate) struct ReasonArguments {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
     /// Reason for the audit log.

@@ -8,8 +8,8 @@ use reqwest::Method;
 use super::{
     api_client::ApiClient,
     arguments::{
-        AddressArguments, Approve, Cancel, ConfirmDelivery, ConfirmPayment, HoldChange,
-        OrderArguments, Reject, SignalsArguments, StatusArguments, UpdateAddress, UpdateItems,
+        AddressArguments, Approve, Cancel, ConfirmDelivery, ConfirmPayment, OrderArguments,
+        ReasonArguments, Reject, SignalsArguments, StatusArguments, UpdateAddress, UpdateItems,
     },
     signals, state,
 };
@@ -77,13 +77,21 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
                 })
                 .await
             }
-            "3" => signals::cancel_payment(order).await,
+            "3" => {
+                signals::cancel_payment(ReasonArguments {
+                    order,
+                    reason: None,
+                    public_reason: None,
+                })
+                .await
+            }
             "4" => {
                 let note = input.prompt("Note (empty for none): ")?;
                 signals::approve(Approve {
                     order,
                     reviewer: None,
                     note,
+                    public_reason: None,
                 })
                 .await
             }
@@ -174,8 +182,8 @@ impl Input {
         })
     }
 
-    fn prompt_hold_change(&self, order: OrderArguments) -> Result<HoldChange> {
-        Ok(HoldChange {
+    fn prompt_hold_change(&self, order: OrderArguments) -> Result<ReasonArguments> {
+        Ok(ReasonArguments {
             order,
             reason: self.prompt("Reason (empty for none): ")?,
             public_reason: self.prompt("Reason for the customer (empty for none): ")?,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     api_client::ApiClient,
     arguments::{
-        Approve, Cancel, ConfirmDelivery, ConfirmPayment, HoldChange, OrderArguments, Reject,
+        Approve, Cancel, ConfirmDelivery, ConfirmPayment, OrderArguments, ReasonArguments, Reject,
         Update, UpdateAddress, UpdateItems,
     },
     start::address_fields,
@@ -15,7 +15,11 @@ use super::{
 use crate::output::print;
 
 pub(crate) async fn approve(arguments: Approve) -> Result<()> {
-    let body = body_of([("reviewer", arguments.reviewer), ("note", arguments.note)]);
+    let body = body_of([
+        ("reviewer", arguments.reviewer),
+        ("note", arguments.note),
+        ("public_reason", arguments.public_reason),
+    ]);
     send_signal(&arguments.order, "approve", body).await
 }
 
@@ -36,7 +40,7 @@ pub(crate) async fn cancel(arguments: Cancel) -> Result<()> {
     send_signal(&arguments.order, "cancel", body).await
 }
 
-pub(crate) async fn hold(arguments: HoldChange) -> Result<()> {
+pub(crate) async fn hold(arguments: ReasonArguments) -> Result<()> {
     let body = body_of([
         ("reason", arguments.reason),
         ("public_reason", arguments.public_reason),
@@ -44,7 +48,7 @@ pub(crate) async fn hold(arguments: HoldChange) -> Result<()> {
     send_signal(&arguments.order, "hold", body).await
 }
 
-pub(crate) async fn release(arguments: HoldChange) -> Result<()> {
+pub(crate) async fn release(arguments: ReasonArguments) -> Result<()> {
     let body = body_of([
         ("reason", arguments.reason),
         ("public_reason", arguments.public_reason),
@@ -95,8 +99,12 @@ pub(crate) async fn update_address(arguments: UpdateAddress) -> Result<()> {
     send_signal(&arguments.order, "update-address", address).await
 }
 
-pub(crate) async fn cancel_payment(order: OrderArguments) -> Result<()> {
-    send_signal(&order, "cancel-payment", Map::new()).await
+pub(crate) async fn cancel_payment(arguments: ReasonArguments) -> Result<()> {
+    let body = body_of([
+        ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
+    ]);
+    send_signal(&arguments.order, "cancel-payment", body).await
 }
 
 pub(crate) async fn confirm_payment(arguments: ConfirmPayment) -> Result<()> {

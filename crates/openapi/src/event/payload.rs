@@ -152,12 +152,19 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
     };
     match kind {
         AuditEventType::OrderReceived => optional(fields(
-            "A worker has received the order. `policy` is the order's policy, which does not change later.",
-            [Field(
-                "policy",
-                types.schema_of::<OrderPolicy>(),
-                sample::policy(),
-            )],
+            "A worker has received the order. `policy` is the order's policy, which does not change later. `quote` has the ids of the quote that set the prices, and of its key.",
+            [
+                Field("policy", types.schema_of::<OrderPolicy>(), sample::policy()),
+                Field(
+                    "quote",
+                    json!({
+                        "type": "object",
+                        "properties": {"jti": {"type": "string"}, "kid": {"type": "string"}},
+                        "required": ["jti", "kid"],
+                    }),
+                    json!({"jti": "Q-4711", "kid": "2026-11"}),
+                ),
+            ],
         )),
         AuditEventType::OrderValidated => fields(
             "The order is valid.",

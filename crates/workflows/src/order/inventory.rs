@@ -103,6 +103,9 @@ pub(super) async fn release_unpaid(ctx: &Context) {
     ctx.state_mut(|order| {
         order.is_changing_items = false;
         order.is_reserved = false;
+        if let Some(waiting) = &mut order.state.waiting_for {
+            waiting.stock_released = true;
+        }
         let payload = json!({"reason": "reservation_timeout"});
         order.append_audit_event(AuditEventType::InventoryReleased, payload, now);
     });

@@ -274,7 +274,10 @@ fn waiting_for(
     } else {
         WaitReason::Payment
     };
-    Some(WaitingFor::new(reason, requested, payment_timeout(order)))
+    Some(WaitingFor {
+        stock_released: order.has_released_stock(),
+        ..WaitingFor::new(reason, requested, payment_timeout(order))
+    })
 }
 
 /// Asks the providers for payments whose webhook events may be lost. Returns whether the order has
