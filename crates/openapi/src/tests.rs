@@ -390,6 +390,11 @@ fn document_and_readers_accept_the_same_blank_texts() {
     for body in Body::ALL {
         let schema = body.object();
         for (pointer, _) in fields(&schema, "") {
+            // The function `start` requires the address of an order, not the reader.
+            if body == Body::Order && ["/address", "/shipping_address"].contains(&pointer.as_str())
+            {
+                continue;
+            }
             let is_optional =
                 read(body, &example_with(body, &pointer, json!(null)).to_string()).is_ok();
             for blank in [
