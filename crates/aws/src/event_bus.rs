@@ -224,7 +224,7 @@ impl EventBus {
 
 /// Returns the text of an error and of its sources.
 fn describe_chain(error: &(dyn Error + 'static)) -> String {
-    let chain = iter::successors(Some(error), |error| error.source());
+    let chain = iter::successors(Some(error), |error| (*error).source());
     let texts: Vec<_> = chain.map(ToString::to_string).collect();
     texts.join(": ")
 }

@@ -351,10 +351,9 @@ mod tests {
                 }],
             }),
         ];
-        let fields = parts.into_iter().filter_map(|part| match part {
-            Value::Object(fields) => Some(fields),
-            _ => None,
-        });
+        let fields = parts
+            .into_iter()
+            .map(|part| part.as_object().cloned().unwrap());
         let order: Map<String, Value> = fields.flatten().collect();
         serde_json::from_value(order.into()).unwrap()
     }
