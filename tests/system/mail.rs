@@ -89,7 +89,11 @@ async fn return_and_refunds_send_their_mails() {
             shown["state"] == "closed"
         })
         .await;
-    post("refunds", json!({"amount": "12.50"})).await;
+    post(
+        "refunds",
+        json!({"amount": "12.50", "reason": "private reason"}),
+    )
+    .await;
     let own = ["return_received", "refund_completed", "refund_completed"];
     harness
         .expect_mails("mail-rt", "sent", &[&DELIVERED[..], &own].concat())

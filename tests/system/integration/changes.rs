@@ -299,7 +299,13 @@ async fn check_change(shop: &Shop, number: usize, change: &Change) {
 /// SEC-07 and ORD-24
 #[tokio::test]
 async fn every_change_names_its_caller_and_is_for_the_named_state() {
-    let shop = Shop::start(&[("DELIVERY", "confirm")]).await;
+    // The review has no end, and the other profiles have their own settings.
+    let settings = [
+        ("ORDER_PROFILE", "approval"),
+        ("MANUAL_REVIEW_TIMEOUT", "1h"),
+        ("ORDER_DEADLINE", "2h"),
+    ];
+    let shop = Shop::start(&settings).await;
     stream::iter(CHANGES.iter().enumerate())
         .for_each_concurrent(CONCURRENCY, async |(number, change)| {
             check_change(&shop, number, change).await;
