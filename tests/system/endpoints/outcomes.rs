@@ -339,7 +339,7 @@ async fn call_without_a_response_ends_and_is_repeated() {
 
 /// A receiver can ask for a pause, up to the longest one.
 #[tokio::test]
-async fn busy_receiver_is_called_after_the_time_that_it_asks_for() {
+async fn busy_receiver_gets_the_pause_it_asks_for() {
     let settings = [
         ("ENDPOINT_ADDRESSES", "any"),
         ("ENDPOINT_FIRST_PAUSE", "100ms"),

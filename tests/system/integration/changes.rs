@@ -298,7 +298,7 @@ async fn check_change(shop: &Shop, number: usize, change: &Change) {
 
 /// SEC-07 and ORD-24
 #[tokio::test]
-async fn every_change_names_its_caller_and_is_for_the_named_state() {
+async fn every_change_names_caller_and_checks_state() {
     // The review has no end, and the other profiles have their own settings.
     let settings = [
         ("ORDER_PROFILE", "approval"),
