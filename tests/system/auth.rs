@@ -909,6 +909,17 @@ async fn tokens_are_verified_with_current_keys() {
         .get_with_token(&bound, &format!("/orders/{id}"))
         .await
         .expect_status(200);
+    // SEC-07: the audit log names the caller without its subject.
+    let actor = async || {
+        let id = domain::OrderId::parse(&id).unwrap();
+        let events = store::audit_events::list(&harness.pool, &id, 0, 1).await;
+        let events = events.unwrap().unwrap_or_default();
+        let actor = events.first().map(|event| &event.payload["actor"]);
+        actor.and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    harness
+        .wait_until("the actor", actor, |actor| actor.starts_with("token:"))
+        .await;
     let other = issuer.token("2", json!({"scope": "orders:read", "customer_id": "C-2"}));
     harness
         .get_with_token(&other, &format!("/orders/{id}"))

@@ -30,7 +30,7 @@ use crate::{
 use domain::WebhookProvider;
 use payment_webhooks::{Message, Request, Secrets, Signing, sign};
 
-const SECRET: &str = "whsec_dGhlIHNlY3JldCBvZiB0aGUgYnJpZGdl";
+pub(crate) const SECRET: &str = "whsec_dGhlIHNlY3JldCBvZiB0aGUgYnJpZGdl";
 
 fn documentation(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -319,12 +319,16 @@ async fn refused_parcel_fails_the_order_and_is_recalled() {
     harness.assert_invariants().await;
 }
 
-/// Sends a report as the bridge does, and returns the status of the response.
 async fn report(harness: &Harness, id: &str, (kind, shipment, at): (&str, &str, &str)) -> u16 {
     let body = json!({
         "type": format!("shipment.{kind}"), "timestamp": at,
         "data": {"shipment_id": shipment, "description": kind},
     });
+    send_report(harness, id, &body).await
+}
+
+/// Sends a report as the bridge does, and returns the status of the response.
+pub(crate) async fn send_report(harness: &Harness, id: &str, body: &Value) -> u16 {
     let message = Message {
         headers: Vec::new(),
         body: body.to_string().into_bytes(),

@@ -3,6 +3,7 @@
 mod audit_events;
 mod bad_input;
 mod cancel_payment;
+mod changes;
 mod hold;
 mod matrix;
 mod order_details;

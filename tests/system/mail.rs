@@ -89,7 +89,11 @@ async fn return_and_refunds_send_their_mails() {
             shown["state"] == "closed"
         })
         .await;
-    post("refunds", json!({"amount": "12.50"})).await;
+    post(
+        "refunds",
+        json!({"amount": "12.50", "reason": "private reason"}),
+    )
+    .await;
     let own = ["return_received", "refund_completed", "refund_completed"];
     harness
         .expect_mails("mail-rt", "sent", &[&DELIVERED[..], &own].concat())
@@ -223,36 +227,38 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
         );
     }
 
-    mailbox.clear().await;
-    let mut order = order_with_payment("pmt-mail-2");
-    order["profile"] = json!("approval");
-    harness
-        .post("/orders/mail-2/start", order)
-        .await
-        .expect_status(202);
-    harness.wait_for_status("mail-2", "pending").await;
-    harness
-        .post(
-            "/orders/mail-2/cancel",
-            json!({"reason": "chargeback ring 7", "public_reason": "I found <it> elsewhere"}),
-        )
-        .await
-        .expect_status(200);
-    harness
-        .expect_mails("mail-2", "sent", &["order_received", "order_cancelled"])
-        .await;
-    let mails = mailbox.list_mails().await;
-    assert_eq!(mails[1]["subject"], "Order cancelled: mail-2");
-    let (text, html) = (
-        mails[1]["text"].as_str().unwrap(),
-        mails[1]["html"].as_str().unwrap(),
-    );
-    assert!(
-        text.contains("Reason: I found <it> elsewhere\nYou have not been charged."),
-        "{text}"
-    );
-    assert!(html.contains("I found &#60;it&#62; elsewhere"), "{html}");
-    assert!(!mails[1].to_string().contains("chargeback"), "{mails:?}");
+    for (id, request) in [("mail-2", "cancel"), ("mail-rejected", "signals/reject")] {
+        mailbox.clear().await;
+        let mut order = order_with_payment(&format!("pmt-{id}"));
+        order["profile"] = json!("approval");
+        harness
+            .post(&format!("/orders/{id}/start"), order)
+            .await
+            .expect_status(202);
+        harness.wait_for_step(id, "manual_review").await;
+        harness
+            .post(
+                &format!("/orders/{id}/{request}"),
+                json!({"reason": "chargeback ring 7", "public_reason": "I found <it> elsewhere"}),
+            )
+            .await
+            .expect_status(200);
+        harness
+            .expect_mails(id, "sent", &["order_received", "order_cancelled"])
+            .await;
+        let mails = mailbox.list_mails().await;
+        assert_eq!(mails[1]["subject"], format!("Order cancelled: {id}"));
+        let (text, html) = (
+            mails[1]["text"].as_str().unwrap(),
+            mails[1]["html"].as_str().unwrap(),
+        );
+        assert!(
+            text.contains("Reason: I found <it> elsewhere\nYou have not been charged."),
+            "{text}"
+        );
+        assert!(html.contains("I found &#60;it&#62; elsewhere"), "{html}");
+        assert!(!mails[1].to_string().contains("chargeback"), "{mails:?}");
+    }
     harness.assert_invariants().await;
 }
 

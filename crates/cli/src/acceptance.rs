@@ -10,6 +10,7 @@ mod load;
 mod percentiles;
 mod sample_order;
 mod scenarios;
+mod shop_scenarios;
 mod test_run;
 mod test_workflow;
 

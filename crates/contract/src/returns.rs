@@ -294,6 +294,43 @@ mod tests {
     }
 
     #[test]
+    fn customer_reads_no_text_of_the_shop() {
+        let by_customer = |requested_by_customer: bool| {
+            let line = ReturnLine {
+                sku: Sku::parse("A").unwrap(),
+                quantity: 1,
+                reason: Some("too small".to_owned()),
+                received_quantity: None,
+            };
+            let view = ReturnView {
+                return_id: ReturnId::parse("RT-1").unwrap(),
+                order_id: OrderId::parse("o-1").unwrap(),
+                state: ReturnState::Rejected,
+                items: vec![line],
+                restock: false,
+                note: Some("chargeback ring".to_owned()),
+                public_reason: Some("after 30 days".to_owned()),
+                refund_id: None,
+                requested_by: "key:caller".to_owned(),
+                requested_by_customer,
+                created_at: DateTime::UNIX_EPOCH,
+                updated_at: DateTime::UNIX_EPOCH,
+            };
+            view.for_customer()
+        };
+        for view in [by_customer(true), by_customer(false)] {
+            assert_eq!(view.note.as_deref(), Some("after 30 days"));
+            assert_eq!(view.public_reason, None);
+        }
+        let own = by_customer(true);
+        assert_eq!(own.items[0].reason.as_deref(), Some("too small"));
+        assert_eq!(own.requested_by, "key:caller");
+        let other = by_customer(false);
+        assert_eq!(other.items[0].reason, None);
+        assert_eq!(other.requested_by, "shop");
+    }
+
+    #[test]
     fn change_keeps_its_name_on_the_wire() {
         let change = ReturnChange::Receive(ReturnReceipt {
             items: Vec::new(),

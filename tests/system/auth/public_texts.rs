@@ -70,15 +70,53 @@ impl Shop {
         sent.expect_status(200);
     }
 
-    /// Returns everything that a caller reads about the order, as one text.
-    async fn read_all(&self, key: &str, id: &str) -> String {
-        let paths = [
-            format!("/orders/{id}"),
-            format!("/orders/{id}?source=database"),
-            format!("/orders/{id}/events?limit=200"),
-            format!("/orders/{id}/refunds"),
+    /// Requests a return of the order's unit, and takes these steps with texts.
+    async fn return_unit(&self, id: &str, steps: &[&str]) {
+        let returns = format!("/orders/{id}/returns");
+        let reason = format!("{SECRET}: return");
+        let units = json!({"items": [{"sku": "ABC123", "quantity": 1, "reason": reason}]});
+        let requested = self.call("operator", ("POST", &returns), Some(units)).await;
+        let requested = requested.expect_status(201);
+        let return_id = requested["return_id"].as_str().unwrap();
+        for step in steps {
+            let texts = json!({
+                "reason": format!("{SECRET}: {step} return"),
+                "public_reason": format!("for you: {step} return"),
+            });
+            let path = format!("{returns}/{return_id}/{step}");
+            let changed = self.call("operator", ("POST", &path), Some(texts)).await;
+            changed.expect_status(200);
+        }
+    }
+
+    /// Returns the paths of everything about the order, with each of its refunds and returns.
+    async fn list_paths(&self, key: &str, id: &str) -> Vec<String> {
+        let path = format!("/orders/{id}");
+        let order = self.call(key, ("GET", &path), None).await;
+        let order = order.expect_status(200);
+        let mut paths = vec![
+            format!("{path}?source=database"),
+            format!("{path}/status"),
+            format!("{path}/events?limit=200"),
+            format!("{path}/refunds"),
+            format!("{path}/returns"),
             "/orders?limit=200".to_owned(),
         ];
+        for (list, name) in [("refunds", "refund_id"), ("returns", "return_id")] {
+            let found = order[list].as_array().into_iter().flatten();
+            let single = |one: &Value| format!("{path}/{list}/{}", one[name].as_str().unwrap());
+            paths.extend(found.map(single));
+        }
+        if order["is_running"] == false {
+            paths.push(format!("{path}/result"));
+        }
+        paths.push(path);
+        paths
+    }
+
+    /// Returns everything that a caller reads about the order, as one text.
+    async fn read_all(&self, key: &str, id: &str) -> String {
+        let paths = self.list_paths(key, id).await;
         let mut all = String::new();
         for path in &paths {
             let read = self.call(key, ("GET", path), None).await;
@@ -140,12 +178,25 @@ async fn customer_reads_only_texts_for_customers() {
     shop.call("operator", ("POST", path), Some(refund))
         .await
         .expect_status(202);
+    for (id, steps) in [
+        ("texts-returned", &["approve", "cancel"][..]),
+        ("texts-kept", &["reject"]),
+    ] {
+        let order = order_with_payment(&format!("pmt-{id}"));
+        shop.create(id, "approval", order).await;
+        shop.wait_for(id, "step", "manual_review").await;
+        shop.send(id, "approve", "note").await;
+        shop.harness.wait_for_end(id).await;
+        shop.return_unit(id, steps).await;
+    }
 
     for (id, actions) in [
         ("texts-held", &["hold", "release", "cancel"][..]),
         ("texts-approved", &["approve"]),
         ("texts-rejected", &["reject"]),
         ("texts-paid", &["cancel-payment"]),
+        ("texts-returned", &["approve return", "cancel return"]),
+        ("texts-kept", &["reject return"]),
     ] {
         let secrets = |whole: &String| {
             let mut texts = actions.iter().map(|action| format!("{SECRET}: {action}"));

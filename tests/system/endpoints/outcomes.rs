@@ -1,5 +1,8 @@
 //! Failed attempts, disabled endpoints, repeated messages and changed secrets.
 
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::{HAPPY, SETTINGS, receiver::Answer};
@@ -314,4 +317,55 @@ async fn previous_secret_signs_for_a_day() {
     harness.wait_for_deliveries(&endpoint, "delivered", 3).await;
     let attempts = endpoint.receiver.attempts();
     assert_eq!(attempts[2].signatures.len(), 1);
+}
+
+#[tokio::test]
+async fn call_without_a_response_ends_and_is_repeated() {
+    let harness = Harness::start_with(&SETTINGS).await;
+    let endpoint = harness.create_endpoint(&["*"]).await;
+    endpoint.receiver.decide(|_, count| match count {
+        0 => Answer::Hang,
+        _ => Answer::Accept,
+    });
+    let sent = Instant::now();
+    harness
+        .post(&format!("{}/test", endpoint.path()), json!({}))
+        .await
+        .expect_status(202);
+    let delivered = harness.wait_for_deliveries(&endpoint, "delivered", 1).await;
+    assert_eq!(delivered[0]["attempts"], 2);
+    assert!(sent.elapsed() >= Duration::from_secs(15));
+}
+
+/// A receiver can ask for a pause, up to the longest one.
+#[tokio::test]
+async fn busy_receiver_gets_the_pause_it_asks_for() {
+    let settings = [
+        ("ENDPOINT_ADDRESSES", "any"),
+        ("ENDPOINT_FIRST_PAUSE", "100ms"),
+        ("ENDPOINT_LONGEST_PAUSE", "1h"),
+    ];
+    let harness = Harness::start_with(&settings).await;
+    for (status, asked, least) in [(429, 1_200, 1_200), (503, 1_000_000, 3_600)] {
+        let endpoint = harness.create_endpoint(&["*"]).await;
+        endpoint
+            .receiver
+            .decide(move |_, _| Answer::Busy(status, asked));
+        harness
+            .post(&format!("{}/test", endpoint.path()), json!({}))
+            .await
+            .expect_status(202);
+        let read = async || harness.list_deliveries(&endpoint).await.remove(0);
+        let is_answered = |delivery: &Value| delivery["response_status"] == status;
+        let delivery = harness.wait_until("a response", read, is_answered).await;
+        let time =
+            |name: &str| -> DateTime<Utc> { delivery[name].as_str().unwrap().parse().unwrap() };
+        let next = time("next_attempt_at");
+        assert!(
+            next >= time("created_at") + TimeDelta::seconds(least)
+                && next <= Utc::now() + TimeDelta::hours(1),
+            "{delivery}"
+        );
+        assert_eq!(endpoint.receiver.count_attempts(), 1);
+    }
 }

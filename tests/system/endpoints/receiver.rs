@@ -10,7 +10,10 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode, header::LOCATION},
+    http::{
+        HeaderMap, StatusCode,
+        header::{LOCATION, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
@@ -48,6 +51,8 @@ pub(super) enum Answer {
     Reject(u16),
     /// Responds that the resource is at `/elsewhere`.
     Redirect,
+    /// Responds with a status, and asks to wait for a number of seconds.
+    Busy(u16, u32),
     /// Never responds.
     Hang,
 }
@@ -202,6 +207,10 @@ async fn receive(
         Answer::Accept => StatusCode::NO_CONTENT.into_response(),
         Answer::Reject(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Answer::Redirect => (StatusCode::FOUND, [(LOCATION, "/elsewhere")]).into_response(),
+        Answer::Busy(status, seconds) => {
+            let wish = [(RETRY_AFTER, seconds.to_string())];
+            (StatusCode::from_u16(status).unwrap(), wish).into_response()
+        }
         Answer::Hang => std::future::pending().await,
     }
 }

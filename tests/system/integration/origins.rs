@@ -1,5 +1,6 @@
 //! The origin of each request, in the audit log, and changes for one state of an order (`If-Match`).
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,13 +12,13 @@ use orderflow_http::{Scope, create_api_key};
 const CLIENT_ID: &str = "chosen-by-caller";
 
 /// A shop whose operator has the key `operator`.
-struct Shop {
-    harness: Harness,
-    key: String,
+pub(super) struct Shop {
+    pub(super) harness: Harness,
+    pub(super) key: String,
 }
 
 impl Shop {
-    async fn start(settings: &[(&str, &str)]) -> Self {
+    pub(super) async fn start(settings: &[(&str, &str)]) -> Self {
         let made = create_api_key("operator", &Scope::ALL, None, None).unwrap();
         let access = [("API_AUTH", "api-key"), ("API_KEYS", made.line.as_str())];
         let harness = Harness::start_with(&[&access, settings].concat()).await;
@@ -27,27 +28,25 @@ impl Shop {
         }
     }
 
-    async fn post(&self, path: &str, body: Value, more: &[(&str, &str)]) -> ApiResponse {
-        let known = [
-            ("x-api-key", self.key.as_str()),
-            ("x-request-id", CLIENT_ID),
-        ];
-        let headers = [&known[..], more].concat();
-        self.harness.post_with_headers(path, body, &headers).await
-    }
-
-    async fn patch(&self, id: &str, body: Value, more: &[(&str, &str)]) -> ApiResponse {
+    /// Sends a request with the id of its caller, and repeats it after a 503 response.
+    pub(super) async fn call(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &Value,
+        more: &[(&str, &str)],
+    ) -> ApiResponse {
         let known = [
             ("x-api-key", self.key.as_str()),
             ("x-request-id", CLIENT_ID),
             ("content-type", "application/json"),
         ];
         let headers = [&known[..], more].concat();
-        let path = format!("/orders/{id}");
         let send = async || {
             let body = Some(body.to_string());
-            let method = reqwest::Method::PATCH;
-            self.harness.send(method, &path, &headers, body).await
+            self.harness
+                .send(method.clone(), path, &headers, body)
+                .await
         };
         let is_answered = |response: &ApiResponse| response.status != 503;
         self.harness
@@ -55,37 +54,45 @@ impl Shop {
             .await
     }
 
+    pub(super) async fn post(&self, path: &str, body: Value, more: &[(&str, &str)]) -> ApiResponse {
+        self.call(&Method::POST, path, &body, more).await
+    }
+
+    async fn patch(&self, id: &str, body: Value, more: &[(&str, &str)]) -> ApiResponse {
+        let path = format!("/orders/{id}");
+        self.call(&Method::PATCH, &path, &body, more).await
+    }
+
     async fn tag(&self, id: &str) -> String {
         let read = self.get(&format!("/orders/{id}")).await;
         read.header("etag").to_owned()
     }
 
-    async fn get(&self, path: &str) -> ApiResponse {
+    pub(super) async fn get(&self, path: &str) -> ApiResponse {
         let headers = [("x-api-key", self.key.as_str())];
-        let method = reqwest::Method::GET;
-        self.harness.send(method, path, &headers, None).await
+        self.harness.send(Method::GET, path, &headers, None).await
     }
 
-    async fn create(&self, id: &str, profile: &str, mut order: Value) -> String {
+    pub(super) async fn create(&self, id: &str, profile: &str, mut order: Value) -> String {
         order["profile"] = json!(profile);
         let started = self.post(&format!("/orders/{id}/start"), order, &[]).await;
         assert_eq!(started.header("x-client-request-id"), CLIENT_ID);
         started.expect_started()
     }
 
-    async fn wait_for(&self, id: &str, what: &str, is_met: impl Fn(&Value) -> bool) {
+    pub(super) async fn wait_for(&self, id: &str, what: &str, is_met: impl Fn(&Value) -> bool) {
         let path = format!("/orders/{id}");
         let read = async || self.get(&path).await.body;
         self.harness.wait_until(what, read, is_met).await;
     }
 
-    async fn send(&self, id: &str, route: &str, body: Value) -> Value {
+    pub(super) async fn send(&self, id: &str, route: &str, body: Value) -> Value {
         let path = format!("/orders/{id}/{route}");
         self.post(&path, body, &[]).await.expect_status(200)
     }
 
     /// Returns the last audit event of this type from the API.
-    async fn event(&self, id: &str, kind: &str) -> Value {
+    pub(super) async fn event(&self, id: &str, kind: &str) -> Value {
         let path = format!("/orders/{id}/events?limit=200");
         let read = async || {
             let log = self.get(&path).await.body;
@@ -100,7 +107,7 @@ impl Shop {
     }
 
     /// Asserts that the audit event names the caller and both ids of its request.
-    async fn expect_origin(&self, id: &str, kind: &str) -> Value {
+    pub(super) async fn expect_origin(&self, id: &str, kind: &str) -> Value {
         let event = self.event(id, kind).await;
         assert_eq!(event["actor"], "key:operator", "{event}");
         assert_eq!(event["client_request_id"], CLIENT_ID, "{event}");
@@ -236,7 +243,8 @@ async fn audit_log_names_the_caller_of_changes() {
 async fn audit_log_names_the_caller_of_a_recall() {
     let shop = Shop::start(&[("SHIPPING_DELAY", "1h")]).await;
     let start = async |id: &str| {
-        let order = order_with_payment(&format!("pmt-{id}"));
+        let mut order = order_with_payment(&format!("pmt-{id}"));
+        order["items"][0]["quantity"] = json!(2);
         let id = shop.create(id, "production", order).await;
         shop.wait_for(&id, "the shipping delay", |order| {
             order["waiting_for"]["reason"] == "shipping_delay"
@@ -250,6 +258,18 @@ async fn audit_log_names_the_caller_of_a_recall() {
     for kind in ["address_requested", "address_updated"] {
         shop.expect_origin(&id, kind).await;
     }
+    let less = json!({"items": [{"sku": "ABC123", "quantity": 1}]});
+    let id = start("origin-reduced").await;
+    shop.send(&id, "signals/update-items", less).await;
+    for kind in ["items_requested", "items_updated"] {
+        shop.expect_origin(&id, kind).await;
+    }
+    let id = start("origin-held").await;
+    shop.send(&id, "signals/hold", json!({})).await;
+    shop.expect_origin(&id, "order_held").await;
+    let id = start("origin-refunded").await;
+    shop.send(&id, "signals/cancel-payment", json!({})).await;
+    shop.expect_origin(&id, "payment_cancel_requested").await;
     let id = start("origin-recalled").await;
     shop.send(&id, "cancel", json!({})).await;
     for kind in ["cancel_requested", "order_cancelled"] {

@@ -1,10 +1,10 @@
-//! The scenarios of `test-workflow` that change an order: notes, hold, refund and return.
+//! The scenarios of `test-workflow` that change an order: notes, hold, refund, return and items.
 
 use anyhow::{Result, ensure};
 use reqwest::Method;
 use serde_json::json;
 
-use super::{scenarios::FULFILLED, test_run::TestRun};
+use super::{sample_order::sample_order, scenarios::FULFILLED, test_run::TestRun};
 
 pub(super) async fn notes(run: &TestRun) -> Result<String> {
     let id = run.start_order("noted", None, true).await?;
@@ -99,4 +99,64 @@ pub(super) async fn returned(run: &TestRun) -> Result<String> {
         amounts["refunded"]
     );
     Ok("sent back and refunded".to_owned())
+}
+
+pub(super) async fn refused_returns(run: &TestRun) -> Result<String> {
+    let id = run.start_order("kept", None, true).await?;
+    run.expect_end(&id, FULFILLED, Some("captured")).await?;
+    let returns = format!("orders/{id}/returns");
+    let units = json!({"items": [{"sku": "ABC123", "quantity": 1}]});
+    for (step, state) in [("reject", "rejected"), ("cancel", "cancelled")] {
+        let key = run.order_id(step);
+        let requested = run.post_or_skip(&returns, &units, &key).await?;
+        let path = format!("{returns}/{}/{step}", requested.text_at("/return_id"));
+        let decided = run
+            .post_or_skip(&path, &json!({"reason": "a test"}), &key)
+            .await?;
+        ensure!(
+            decided.body["state"] == state,
+            "a return is {}, expected {state}",
+            decided.body["state"]
+        );
+    }
+    let amounts = &run.read_order(&id).await?["amounts"];
+    ensure!(
+        amounts["refunded"] == 0,
+        "{} of the payment is refunded, not 0",
+        amounts["refunded"]
+    );
+    Ok("one rejected, one cancelled, nothing refunded".to_owned())
+}
+
+pub(super) async fn fewer_units(run: &TestRun) -> Result<String> {
+    let mut order = sample_order(&run.id_prefix);
+    order["items"][0]["quantity"] = json!(2);
+    order["profile"] = json!("checkout");
+    let id = run.start_order_of("fewer", &order).await?;
+    run.wait_until(&id, "waiting for its payment", |state| {
+        state["step"] == "pay"
+    })
+    .await?;
+    let fewer = json!({"items": [{"sku": "ABC123", "quantity": 1}]});
+    let changed = run.send_signal(&id, "update-items", fewer.clone()).await?;
+    ensure!(
+        changed.body["total_amount"] == 99.99,
+        "the new total is {}, not 99.99",
+        changed.body["total_amount"]
+    );
+    let again = run.send_signal(&id, "update-items", fewer).await?;
+    ensure!(
+        again.is_true("/already"),
+        "the response to a repeated change has no `already`"
+    );
+    let paid =
+        json!({"transaction_id": format!("tx-{id}"), "amount": 99.99, "payment_method": "card"});
+    run.send_signal(&id, "confirm-payment", paid).await?;
+    let state = run.expect_end(&id, FULFILLED, Some("captured")).await?;
+    ensure!(
+        state["items"][0]["quantity"] == 1,
+        "{id} has {} units, not 1",
+        state["items"][0]["quantity"]
+    );
+    Ok("one unit less, and the new total is paid".to_owned())
 }

@@ -52,21 +52,26 @@ impl TestRun {
         profile: Option<&str>,
         payment: bool,
     ) -> Result<String> {
-        let id = self.order_id(name);
         let mut body = sample_order(&self.id_prefix);
         if payment {
-            body["payment_id"] = json!(format!("pmt-{id}"));
+            body["payment_id"] = json!(format!("pmt-{}", self.order_id(name)));
         }
         if let Some(profile) = profile {
             body["profile"] = json!(profile);
         }
+        self.start_order_of(name, &body).await
+    }
+
+    /// Starts an order with this body. Skips the scenario if the deployment forbids its profile.
+    pub(super) async fn start_order_of(&self, name: &str, body: &Value) -> Result<String> {
+        let id = self.order_id(name);
         match self
-            .call_api(Method::POST, &format!("orders/{id}/start"), Some(&body))
+            .call_api(Method::POST, &format!("orders/{id}/start"), Some(body))
             .await?
         {
             Ok(_) => Ok(id),
             Err(problem) if problem.fields.iter().any(|field| field == "/profile") => {
-                let profile = profile.unwrap_or_default();
+                let profile = body["profile"].as_str().unwrap_or_default();
                 Err(Skip(format!(
                     "requires the profile {profile}, but requests cannot set one here (ALLOW_PROFILE_OVERRIDE)"
                 ))
@@ -110,12 +115,26 @@ impl TestRun {
         body: &Value,
         key: &str,
     ) -> Result<ApiResponse> {
-        let sent = Some(body.to_string());
-        match self
-            .api
-            .try_call(Method::POST, path, sent, Some(key))
-            .await?
-        {
+        self.call_or_skip(Method::POST, path, Some(body), Some(key))
+            .await
+    }
+
+    /// Reads a path. Skips the scenario if the credential has no scope for it.
+    pub(super) async fn get_or_skip(&self, path: &str) -> Result<Value> {
+        let read = self.call_or_skip(Method::GET, path, None, None).await?;
+        Ok(read.body)
+    }
+
+    /// Makes a call. Skips the scenario if the credential has no scope for it.
+    pub(super) async fn call_or_skip(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Result<ApiResponse> {
+        let sent = body.map(Value::to_string);
+        match self.api.try_call(method, path, sent, key).await? {
             Err(problem) if problem.status == 403 => {
                 Err(Skip(format!("the credential has no scope for /{path}")).into())
             }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use reqwest::{
     Client, Method, RequestBuilder, StatusCode, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK},
 };
 use serde_json::Value;
 use tokio::time::sleep;
@@ -184,6 +184,14 @@ impl ApiClient {
         self.send(Method::GET, &parts, None).await
     }
 
+    /// Calls `GET` for a path with its query, and asks for a table.
+    pub(crate) async fn get_csv(&self, path: &str) -> Result<ApiResponse> {
+        let path: Vec<_> = path.split('/').map(str::to_owned).collect();
+        let request = self.request(Method::GET, &path, None, None)?;
+        let request = request.header(ACCEPT, "text/csv");
+        Ok(self.execute_patiently(&request, true).await??)
+    }
+
     /// Sends a webhook event without our credentials, as a payment provider does. Returns the
     /// response's status and body, also for an error status.
     pub(crate) async fn send_webhook(
@@ -270,11 +278,20 @@ impl ApiClient {
         body: Option<String>,
         key: Option<&str>,
     ) -> Result<std::result::Result<ApiResponse, Problem>> {
-        let began = Instant::now();
         // A repeated call with an order id or a key has no second effect. `POST /orders` without a
         // key would start a second order.
         let can_repeat = method == Method::GET || key.is_some() || path.len() > 1;
         let request = self.request(method, path, body, key)?;
+        self.execute_patiently(&request, can_repeat).await
+    }
+
+    /// Sends a request, and repeats it while the API answers 503 if it can be repeated.
+    async fn execute_patiently(
+        &self,
+        request: &RequestBuilder,
+        can_repeat: bool,
+    ) -> Result<std::result::Result<ApiResponse, Problem>> {
+        let began = Instant::now();
         loop {
             let attempt = request
                 .try_clone()
