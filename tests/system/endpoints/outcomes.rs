@@ -277,12 +277,12 @@ async fn previous_secret_signs_for_a_day() {
     let rotated = rotate().await;
     let secret = rotated["secret"].as_str().unwrap();
     assert_ne!(secret, endpoint.secret);
-    let end: chrono::DateTime<chrono::Utc> = rotated["previous_valid_until"]
+    let end: DateTime<Utc> = rotated["previous_valid_until"]
         .as_str()
         .unwrap()
         .parse()
         .unwrap();
-    let hours = (end - chrono::Utc::now()).num_minutes() as f64 / 60.0;
+    let hours = (end - Utc::now()).num_minutes() as f64 / 60.0;
     assert!((23.9..=24.0).contains(&hours), "{hours}");
     // The receiver has the old secret only, then the new one only.
     for (number, trusted) in [endpoint.secret.as_str(), secret].into_iter().enumerate() {
