@@ -441,3 +441,24 @@ async fn production_settings_require_items_and_forbid_profile() {
         .expect_problem(422, "invalid_request");
     assert_eq!(error_pointers(&problem), ["/profile"]);
 }
+
+#[tokio::test]
+async fn order_with_items_needs_an_address() {
+    let harness = Harness::start().await;
+    let mut order = sample_order();
+    order["shipping_address"] = Value::Null;
+    let problem = harness
+        .post("/orders/no-address-1/start", order)
+        .await
+        .expect_problem(422, "invalid_request");
+    assert_eq!(error_pointers(&problem), ["/shipping_address"]);
+    harness
+        .get("/orders/no-address-1")
+        .await
+        .expect_problem(404, "order_not_found");
+    // The sample cart has its own address.
+    harness
+        .post("/orders/no-address-2/start", json!({}))
+        .await
+        .expect_status(202);
+}
