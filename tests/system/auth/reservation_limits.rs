@@ -205,11 +205,11 @@ async fn unpaid_order_releases_its_stock_in_time() {
 #[tokio::test]
 async fn customer_increases_no_quantity() {
     let shop = Shop::start(&[]).await;
-    shop.create("customer", "increase", 2).await;
-    assert_eq!(shop.outcome("increase").await, "payment");
+    shop.create("customer", "held-increase", 2).await;
+    assert_eq!(shop.outcome("held-increase").await, "payment");
     let update = async |key: &str, quantity: u32| {
         let body = json!({"items": [{"sku": "MUG", "quantity": quantity}]});
-        let path = "/orders/increase/signals/update-items";
+        let path = "/orders/held-increase/signals/update-items";
         shop.post(key, path, body).await
     };
     let refused = update("customer", 3).await;
@@ -232,20 +232,22 @@ async fn limits_come_from_the_settings() {
         {"sku": "MUG", "quantity": 3, "unit_price": "1.00"},
         {"sku": "PEN", "quantity": 3, "unit_price": "1.00"},
     ]);
-    let refused = shop.post("customer", "/orders/lines/start", lines).await;
+    let refused = shop
+        .post("customer", "/orders/held-lines/start", lines)
+        .await;
     let problem = refused.expect_problem(422, "invalid_request");
     assert_eq!(problem["errors"][0]["pointer"], "/items", "{problem}");
-    shop.create("customer", "limit-1", 5).await;
-    assert_eq!(shop.outcome("limit-1").await, "payment");
+    shop.create("customer", "held-limit-1", 5).await;
+    assert_eq!(shop.outcome("held-limit-1").await, "payment");
     let headers = [
         ("x-api-key", shop.keys.get("customer")),
         ("prefer", "wait=10"),
     ];
-    let path = "/orders/limit-2/start";
+    let path = "/orders/held-limit-2/start";
     let refused = shop.harness.post_with_headers(path, order(4), &headers);
     refused.await.expect_problem(409, "reservation_limit");
-    shop.create("customer", "limit-3", 3).await;
-    assert_eq!(shop.outcome("limit-3").await, "payment");
+    shop.create("customer", "held-limit-3", 3).await;
+    assert_eq!(shop.outcome("held-limit-3").await, "payment");
     assert_eq!(shop.held().await, 8);
     shop.harness.assert_invariants().await;
 }
