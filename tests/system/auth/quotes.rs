@@ -11,6 +11,7 @@ use super::{
     issuer::{Issuer, now},
     sample_order, start_with_keys,
 };
+use crate::api::ApiResponse;
 
 /// Returns keys: of the customer C-1 without and with the permission to set prices, of C-2, and of the
 /// shop.
@@ -80,12 +81,14 @@ async fn customer_sets_no_price() {
             Some(name) => order["items"][0][name] = value,
             None => order[&pointer[1..]] = value,
         }
-        let problem = start("customer", "priced-1", &order)
-            .await
-            .expect_problem(422, "invalid_request");
-        let errors = problem["errors"].as_array().unwrap();
-        assert_eq!(errors.len(), 1, "{problem}");
-        pointers.push((errors[0]["pointer"].clone(), pointer));
+        for path in ["/orders/priced-1/start", "/orders"] {
+            let body = Some(order.clone());
+            let refused = harness.call(keys.get("customer"), "POST", path, body).await;
+            let problem = refused.expect_problem(422, "invalid_request");
+            let errors = problem["errors"].as_array().unwrap();
+            assert_eq!(errors.len(), 1, "{path}: {problem}");
+            pointers.push((errors[0]["pointer"].clone(), pointer));
+        }
     }
     for (found, pointer) in pointers {
         assert_eq!(found, pointer);
@@ -203,6 +206,48 @@ async fn quote_sets_prices_of_one_order() {
         }
     }
     assert_eq!(delivered, 1);
+    harness.assert_invariants().await;
+}
+
+/// The expiry is checked at the start only.
+#[tokio::test]
+async fn started_order_outlives_its_quote() {
+    let issuer = Issuer::start().await;
+    issuer.publish(&["1"]);
+    let keys = keys();
+    let url = issuer.url();
+    let settings = [
+        ("QUOTE_JWKS_URL", url.as_str()),
+        ("ORDER_PROFILE", "checkout"),
+    ];
+    let harness = start_with_keys(&keys, &settings).await;
+    let mut short = claims("q-short");
+    short["iat"] = json!(now() - 60);
+    // The quote is accepted for the leeway of different clocks.
+    short["exp"] = json!(now());
+    let order = order_with(&issuer.sign("1", "quote+jwt", &short));
+    let start = async || {
+        let path = "/orders/outlives/start";
+        let body = Some(order.clone());
+        harness.call(keys.get("customer"), "POST", path, body).await
+    };
+    start().await.expect_status(202);
+    let is_refused = |response: &ApiResponse| response.status == 422;
+    let refused = harness.wait_until("the expiry", start, is_refused).await;
+    refused.expect_problem(422, "quote_expired");
+    let body = json!({"transaction_id": "tx-outlives", "amount": 28});
+    let paid = harness
+        .call(
+            keys.get("shop"),
+            "POST",
+            "/orders/outlives/payment",
+            Some(body),
+        )
+        .await;
+    // 202: undecided until the response had to be sent.
+    assert!([200, 202].contains(&paid.status.as_u16()), "{paid:?}");
+    let ended = harness.wait_for_end("outlives").await;
+    assert_eq!(ended.status.as_str(), "delivered");
     harness.assert_invariants().await;
 }
 

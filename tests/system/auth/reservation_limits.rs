@@ -212,3 +212,54 @@ async fn unpaid_order_releases_its_stock_in_time() {
     assert_eq!(released.count(), 1, "{log:?}");
     shop.harness.assert_invariants().await;
 }
+
+/// Otherwise, an order could grow beyond the limit of its units, at a price that no quote has.
+#[tokio::test]
+async fn customer_increases_no_quantity() {
+    let shop = Shop::start(&[]).await;
+    shop.create("customer", "held-increase", 2).await;
+    assert_eq!(shop.outcome("held-increase").await, "payment");
+    let update = async |key: &str, quantity: u32| {
+        let body = json!({"items": [{"sku": "MUG", "quantity": quantity}]});
+        let path = "/orders/held-increase/signals/update-items";
+        shop.post(key, path, body).await
+    };
+    let refused = update("customer", 3).await;
+    refused.expect_problem(409, "increase_not_allowed");
+    assert_eq!(shop.held().await, 2);
+    update("shop", 3).await.expect_status(200);
+    assert_eq!(shop.held().await, 3);
+    update("customer", 1).await.expect_status(200);
+    assert_eq!(shop.held().await, 1);
+    shop.harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn limits_come_from_the_settings() {
+    let settings = [("HELD_PER_ORDER", "5"), ("HELD_PER_CUSTOMER", "8")];
+    let shop = Shop::start(&settings).await;
+    // The units of all lines count.
+    let mut lines = order(3);
+    lines["items"] = json!([
+        {"sku": "MUG", "quantity": 3, "unit_price": "1.00"},
+        {"sku": "PEN", "quantity": 3, "unit_price": "1.00"},
+    ]);
+    let refused = shop
+        .post("customer", "/orders/held-lines/start", lines)
+        .await;
+    let problem = refused.expect_problem(422, "invalid_request");
+    assert_eq!(problem["errors"][0]["pointer"], "/items", "{problem}");
+    shop.create("customer", "held-limit-1", 5).await;
+    assert_eq!(shop.outcome("held-limit-1").await, "payment");
+    let headers = [
+        ("x-api-key", shop.keys.get("customer")),
+        ("prefer", "wait=10"),
+    ];
+    let path = "/orders/held-limit-2/start";
+    let refused = shop.harness.post_with_headers(path, order(4), &headers);
+    refused.await.expect_problem(409, "reservation_limit");
+    shop.create("customer", "held-limit-3", 3).await;
+    assert_eq!(shop.outcome("held-limit-3").await, "payment");
+    assert_eq!(shop.held().await, 8);
+    shop.harness.assert_invariants().await;
+}

@@ -1,6 +1,9 @@
 //! Thousands of messages to a receiver that fails, is slow and is down for a while, while a worker dies.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -11,6 +14,10 @@ const ORDERS: i32 = 1_000;
 /// The audit events of an order that one write adds.
 const EVENTS_PER_WRITE: i32 = 5;
 const WRITES: i32 = 2;
+/// The time without a receiver.
+const OUTAGE: Duration = Duration::from_secs(60);
+/// The slow responses take more time than other tests wait.
+const LONGEST_DELIVERY: Duration = Duration::from_secs(900);
 const MESSAGES: usize = (ORDERS * EVENTS_PER_WRITE * WRITES) as usize;
 
 /// Writes audit events of all orders, each order by one call of the function that workers use. The
@@ -53,6 +60,7 @@ async fn ten_thousand_messages_survive_failures_in_order() {
     let endpoint = harness.create_endpoint(&["*"]).await;
     let receiver = endpoint.receiver.clone();
     receiver.take(Duration::from_millis(5));
+    receiver.take_sometimes(100, Duration::from_secs(2));
     receiver.decide(|_, count| {
         if count % 3 == 0 {
             Answer::Reject(500)
@@ -63,7 +71,9 @@ async fn ten_thousand_messages_survive_failures_in_order() {
     let accepted = async |least: usize| {
         let read = async || receiver.count_attempts();
         harness
-            .wait_until("more attempts", read, |count| *count >= least)
+            .wait_until_within(LONGEST_DELIVERY, "more attempts", read, |count| {
+                *count >= least
+            })
             .await
     };
     write_events(&harness, 1).await;
@@ -73,6 +83,7 @@ async fn ten_thousand_messages_survive_failures_in_order() {
     write_events(&harness, 2).await;
     accepted(5_000).await;
     endpoint.server.stop().await;
+    let stopped = Instant::now();
     let failed = async || {
         sqlx::query_scalar::<_, i64>(
             "select count(*) from endpoint_deliveries where error = 'the connection failed' and status = 'pending'",
@@ -82,7 +93,9 @@ async fn ten_thousand_messages_survive_failures_in_order() {
         .unwrap()
     };
     harness
-        .wait_until("attempts without a receiver", failed, |count| *count > 20)
+        .wait_until("a minute without a receiver", failed, |count| {
+            *count > 20 && stopped.elapsed() >= OUTAGE
+        })
         .await;
     let _server = receiver.restart().await;
     let pending = async || {
@@ -94,7 +107,9 @@ async fn ten_thousand_messages_survive_failures_in_order() {
         .unwrap()
     };
     harness
-        .wait_until("the last message", pending, |count| *count == 0)
+        .wait_until_within(LONGEST_DELIVERY, "the last message", pending, |count| {
+            *count == 0
+        })
         .await;
 
     assert_eq!(receiver.count_refused(), 0);

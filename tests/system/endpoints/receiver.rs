@@ -63,6 +63,8 @@ struct Inner {
     attempts: Vec<Attempt>,
     decision: Option<Decision>,
     pause: Duration,
+    /// Every which response takes another time, and how long.
+    slow: Option<(usize, Duration)>,
     /// Requests whose signature no secret verifies.
     refused: usize,
 }
@@ -133,6 +135,11 @@ impl Receiver {
         self.lock().pause = pause;
     }
 
+    /// Lets each response whose number is a multiple of `every` take `pause`.
+    pub(super) fn take_sometimes(&self, every: usize, pause: Duration) {
+        self.lock().slow = Some((every, pause));
+    }
+
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         self.lock().attempts.clone()
     }
@@ -198,7 +205,8 @@ async fn receive(
         let answer = decided.unwrap_or(Answer::Accept);
         attempt.is_accepted = answer == Answer::Accept;
         inner.attempts.push(attempt);
-        (answer, inner.pause)
+        let slow = inner.slow.filter(|(every, _)| count % every == 0);
+        (answer, slow.map_or(inner.pause, |(_, pause)| pause))
     };
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;

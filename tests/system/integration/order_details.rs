@@ -82,6 +82,25 @@ async fn details_are_in_every_view() {
     assert_eq!(row["shipping_address"]["name"], "John Doe");
     assert_eq!(row["items"][0]["discount_amount"], 5.0);
     assert_eq!(row["items"][0]["metadata"], json!({"size": "L"}));
+    // Each part has another value, so none can be shown as another one.
+    let amounts = [
+        ("items", 100.0),
+        ("discounts", 12.5),
+        ("shipping", 4.9),
+        ("tax", 19.0),
+        ("fees", 0.99),
+        ("total", 112.39),
+        ("captured", 112.39),
+        ("refunded", 0.0),
+        ("due", 0.0),
+    ];
+    for view in [&*row, &*state] {
+        let shown = view["amounts"].as_object().unwrap();
+        assert_eq!(shown.len(), amounts.len(), "{shown:?}");
+        for (name, amount) in amounts {
+            assert_eq!(shown[name].as_f64(), Some(amount), "{name}: {shown:?}");
+        }
+    }
     row["source"] = Value::Null;
     state["source"] = Value::Null;
     assert_eq!(row, state);

@@ -416,11 +416,16 @@ impl<'a> ListQuery<'a> {
             query.push_bind(email.clone()).push(") and ");
             push_words(query, email, WordMatch::Whole);
         }
+        // No order changes before its creation. A list of the newest orders then begins at this time.
+        let created_before_change = filter
+            .updated_before
+            .filter(|_| !filter.sort.is_by_change());
         for (condition, time) in [
             (" and orders.created_at > ", filter.created_after),
             (" and orders.created_at < ", filter.created_before),
             (" and changed.ts > ", filter.updated_after),
             (" and changed.ts < ", filter.updated_before),
+            (" and orders.created_at < ", created_before_change),
         ] {
             if let Some(time) = time {
                 query.push(condition).push_bind(time);
