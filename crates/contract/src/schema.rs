@@ -96,8 +96,8 @@ pub(crate) fn text(longest: usize) -> Value {
 pub(crate) fn lines(longest: usize) -> Value {
     let overrides = in_class(&[DIRECTION_OVERRIDES]);
     // Every control character but the tab and the two line breaks.
-    let pattern =
-        format!("^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f{overrides}]*$");
+    let any = format!("[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f{overrides}]*");
+    let pattern = format!("^[{WHITE_SPACE}]*{any}[{WHITE_SPACE}]*$");
     json!({"type": ["string", "null"], "maxLength": longest, "pattern": pattern})
 }
 

@@ -444,10 +444,6 @@ fn probes(schema: &Value) -> Vec<(Value, bool)> {
         let email = schema["pattern"]
             .as_str()
             .is_some_and(|pattern| pattern.contains('@'));
-        // A blank text counts as absent, so its length is not limited.
-        let blank = schema["pattern"]
-            .as_str()
-            .is_some_and(|pattern| pattern.contains(r"\s*"));
         let text = |length: u64| {
             if email {
                 // A local part has at most 64 characters, and a label of a host 63.
@@ -459,10 +455,8 @@ fn probes(schema: &Value) -> Vec<(Value, bool)> {
                 "x".repeat(length as usize)
             }
         };
-        if !blank {
-            probes.push((json!(text(longest)), true));
-            probes.push((json!(text(longest + 1)), false));
-        }
+        probes.push((json!(text(longest)), true));
+        probes.push((json!(text(longest + 1)), false));
     }
     if let (Some(least), Some(most)) = (schema["minimum"].as_u64(), schema["maximum"].as_u64()) {
         for (number, within) in [(least, true), (most, true), (most + 1, false)] {

@@ -98,6 +98,6 @@ fn profile() -> Value {
         .iter()
         .map(|profile| profile.as_str())
         .collect();
-    let blank = json!({"description": "Blank counts as absent.", "type": "string", "maxLength": MAX_PROFILE_LENGTH, "pattern": r"^\s*$"});
+    let blank = json!({"allOf": [schema::text(MAX_PROFILE_LENGTH), schema::blank()]});
     json!({"anyOf": [{"enum": names}, blank, {"type": "null"}]})
 }
