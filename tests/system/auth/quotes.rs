@@ -31,6 +31,7 @@ fn keys() -> Keys {
                 Some("C-1"),
             ),
             ("shop", customer, None),
+            ("operator", &[Scope::Operate], None),
         ]
         .map(key)
         .into(),
@@ -238,7 +239,7 @@ async fn started_order_outlives_its_quote() {
     let body = json!({"transaction_id": "tx-outlives", "amount": 28});
     let paid = harness
         .call(
-            keys.get("shop"),
+            keys.get("operator"),
             "POST",
             "/orders/outlives/payment",
             Some(body),
