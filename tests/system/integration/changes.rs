@@ -12,7 +12,7 @@ use crate::{
     settlements::WebhookSender,
     webhooks::start_with_webhooks,
 };
-use domain::WebhookProvider;
+use domain::{PaymentMode, Profile, ReviewMode, Span, WebhookProvider};
 use orderflow_http::{Operation, ROUTES, Route, StartOperation};
 use payment_webhooks::SampleKind;
 
@@ -26,7 +26,7 @@ enum State {
     Reviewed,
     Unpaid,
     Held,
-    HeldAndPaid,
+    Preparing,
     Shipped,
     Delivered,
     ReturnRequested,
@@ -107,7 +107,7 @@ const CHANGES: &[Change] = &[
     (
         "POST",
         "/orders/{id}/signals/cancel-payment",
-        State::HeldAndPaid,
+        State::Preparing,
         "{}",
         "payment_cancel_requested",
     ),
@@ -220,12 +220,27 @@ fn table_has_every_route_that_changes_an_order() {
     assert_eq!(known, routes);
 }
 
+/// Starts a paid order that waits for its dispatch.
+async fn start_preparing(shop: &Shop, id: &str) -> String {
+    let mut policy = Profile::Production.policy();
+    policy.review.mode = ReviewMode::None;
+    policy.review.threshold = None;
+    policy.payment = PaymentMode::Charge;
+    policy.shipping_delay = Span::from_secs(3_600);
+    let order = order_with_payment(&format!("pmt-{id}"));
+    shop.harness.start_with_policy(id, order, policy).await;
+    let is_met = |order: &Value| order["waiting_for"]["reason"] == "shipping_delay";
+    shop.wait_for(id, "the shipping delay", is_met).await;
+    String::new()
+}
+
 /// Starts an order and waits until it has this state. Returns the id of its return, if it has one.
 async fn reach(shop: &Shop, id: &str, state: State) -> String {
     let (profile, order, reason) = match state {
         State::New => return String::new(),
         State::Reviewed => ("approval", sample_order(), "review"),
-        State::Unpaid | State::Held | State::HeldAndPaid => ("checkout", sample_order(), "payment"),
+        State::Unpaid | State::Held => ("checkout", sample_order(), "payment"),
+        State::Preparing => return start_preparing(shop, id).await,
         State::Shipped | State::Delivered | State::ReturnRequested | State::ReturnApproved => {
             let order = order_with_payment(&format!("pmt-{id}"));
             ("production", order, "delivery")
@@ -238,13 +253,8 @@ async fn reach(shop: &Shop, id: &str, state: State) -> String {
     };
     shop.create(id, profile, order).await;
     wait_for(reason).await;
-    if matches!(state, State::Held | State::HeldAndPaid) {
+    if state == State::Held {
         shop.send(id, "signals/hold", json!({})).await;
-    }
-    if state == State::HeldAndPaid {
-        let paid = json!({"transaction_id": format!("tx-{id}"), "amount": 99.99});
-        shop.send(id, "payment", paid).await;
-        wait_for("hold").await;
     }
     let is_delivered = matches!(
         state,
@@ -318,7 +328,12 @@ async fn every_change_names_caller_and_checks_state() {
 #[tokio::test]
 async fn refusals_commands_and_stock_name_their_caller() {
     let shop = Shop::start(&[]).await;
-    reach(&shop, "change-refused", State::HeldAndPaid).await;
+    reach(&shop, "change-refused", State::Held).await;
+    let paid = json!({"transaction_id": "tx-refused", "amount": 99.99});
+    shop.send("change-refused", "payment", paid).await;
+    let is_paid = |order: &Value| order["payment_info"]["status"] == "captured";
+    shop.wait_for("change-refused", "its payment", is_paid)
+        .await;
     let more = json!({"transaction_id": "tx-more", "amount": 99.99});
     shop.post("/orders/change-refused/payment", more, &[])
         .await
