@@ -54,7 +54,7 @@ impl Rds {
             copy (select 'host all +rds_iam 127.0.0.1/32 password' union all
                   select 'host all orderflow_owner 127.0.0.1/32 scram-sha-256' union all
                   select regexp_split_to_table(pg_read_file('pg_hba.conf'), E'\n')) to program 'cat >pg_hba.conf.new';
-            copy (select 1) to program 'mv pg_hba.conf.new pg_hba.conf';
+            copy (select 1) to program 'cat >/dev/null; mv pg_hba.conf.new pg_hba.conf';
             select pg_reload_conf()";
         sqlx::raw_sql(rds).execute(&admin).await.unwrap();
         let authority = CertificateAuthority::new();

@@ -239,10 +239,10 @@ async fn answer_is_compared_with_the_reports() {
     let harness = Harness::start_with(&settings).await;
     for (id, sent, basis, recorded) in [
         // The answer is the report that the order has.
-        ("known", 1, "not_confirmed_in_time", 1),
+        ("reports-known", 1, "not_confirmed_in_time", 1),
         // The order keeps this number of reports, and all are newer than the delivery.
         (
-            "delivered-before",
+            "reports-full",
             ShipmentInfo::MAX_EVENTS,
             "confirmed",
             ShipmentInfo::MAX_EVENTS + 1,
