@@ -13,6 +13,12 @@ import schemathesis
 STATUSES = {401, 403, 404, 409, 412, 429}
 CODES = {
     "idempotency_key_reused",
+    # The order: its total, its transactions, its dispatch, its address and its metadata.
+    "payment_mismatch",
+    "transaction_mismatch",
+    "delivery_time_invalid",
+    "address_incomplete",
+    "metadata_too_large",
     # The signature of a webhook depends on a secret.
     "webhook_rejected",
     "webhook_token_invalid",

@@ -389,6 +389,7 @@ fn document_and_readers_accept_the_same_blank_texts() {
     let (mut accepted, mut refused) = (0, 0);
     for body in Body::ALL {
         let schema = body.object();
+        let compiled = schema::compile(&document, &schema);
         for (pointer, _) in fields(&schema, "") {
             // The function `start` requires the address of an order and reads the quote.
             let is_order = matches!(body, Body::Order | Body::PartialOrder);
@@ -402,7 +403,7 @@ fn document_and_readers_accept_the_same_blank_texts() {
             ] {
                 let whole = example_with(body, &pointer, json!(blank));
                 let result = read(body, &whole.to_string());
-                if schema::violations(&document, &schema, &whole).is_empty() {
+                if compiled.is_valid(&whole) {
                     assert!(
                         result.is_ok() || !is_optional,
                         "{body:?} {pointer} = {blank:?} is refused"
