@@ -98,6 +98,7 @@ fn profile() -> Value {
         .iter()
         .map(|profile| profile.as_str())
         .collect();
-    let blank = json!({"allOf": [schema::text(MAX_PROFILE_LENGTH), schema::blank()]});
+    let blank =
+        json!({"allOf": [schema::not_null(schema::text(MAX_PROFILE_LENGTH)), schema::blank()]});
     json!({"anyOf": [{"enum": names}, blank, {"type": "null"}]})
 }
