@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Checks a machine and an AWS account before a deployment: programs, region, free quotas, the database's class, service-linked
-# roles, the stack of account.yaml, secrets. Changes nothing.
+# roles, the stack of account.yaml, secrets, event buses. Changes nothing.
 #
-#   infrastructure/preflight.sh dev|prod [SECRET-ARN …]
+#   infrastructure/preflight.sh dev|prod [SECRET-ARN …] [EVENT-BUS-ARN …]
 #
 # Prints one line for each check. Exits with 1 if the deployment would fail.
 set -euo pipefail
@@ -11,8 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 require_shell
 stage=${1:-}
 case $stage in
-    dev) readers=10 others=44 workers=1 percent=200 milliprocessors=500 addresses=1 class=db.t4g.small stack=orderflow-dev ;;
-    prod) readers=40 others=371 workers=8 percent=150 milliprocessors=1000 addresses=2 class=db.m7g.large stack=orderflow ;;
+    dev) readers=10 others=50 workers=1 percent=200 milliprocessors=500 addresses=1 class=db.t4g.small stack=orderflow-dev ;;
+    prod) readers=40 others=420 workers=8 percent=150 milliprocessors=1000 addresses=2 class=db.m7g.large stack=orderflow ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 esac
 shift
@@ -130,12 +130,22 @@ else
     esac
 fi
 for arn in "$@"; do
-    if response=$(aws secretsmanager describe-secret --secret-id "$arn" --query ARN --output text 2>&1); then
-        ok "secret $arn" found
+    case $arn in
+        arn:*:events:*:event-bus/*)
+            kind="event bus"
+            command=(events describe-event-bus --name "$arn" --query Arn)
+            ;;
+        *)
+            kind=secret
+            command=(secretsmanager describe-secret --secret-id "$arn" --query ARN)
+            ;;
+    esac
+    if response=$(aws "${command[@]}" --output text 2>&1); then
+        ok "$kind $arn" found
     else
         case $response in
-            *ResourceNotFoundException*) failed "secret $arn" missing "create it, or correct the ARN and the region" ;;
-            *) failed "secret $arn" unknown "$response" ;;
+            *ResourceNotFoundException*) failed "$kind $arn" missing "create it, or correct the ARN and the region" ;;
+            *) failed "$kind $arn" unknown "$response" ;;
         esac
     fi
 done

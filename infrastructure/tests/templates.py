@@ -31,6 +31,8 @@ REQUIRED = {
 }
 # Every optional part. EXISTING_VPC and NO_BACKEND have the alternatives.
 EVERYTHING = {
+    "CarrierUrl": "https://bridge.example/v1",
+    "CarrierSecretArn": SECRET,
     "AdyenKeySecretArn": SECRET,
     "AdyenMerchantAccount": "Shop",
     "BackupKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/backup",
@@ -39,6 +41,7 @@ EVERYTHING = {
     "DatabaseKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/database",
     "DatabaseProxy": "true",
     "DomainName": "api.example.com",
+    "EventBusName": "shop",
     "FlowLogs": "true",
     "GatewayApiKeys": "required",
     "HostedZoneId": "Z1",

@@ -339,7 +339,7 @@ class Preflight(unittest.TestCase):
     def test_new_account_fails_with_the_remedy(self):
         result = self.preflight("prod", lambda_limit="10", processors="6.0")
         self.assertEqual(result.status, 1)
-        self.assertIn("failed  free concurrent Lambda executions: 10; 551 is required", result.output)
+        self.assertIn("failed  free concurrent Lambda executions: 10; 600 is required", result.output)
         self.assertIn("Readers=0", result.output)
         self.assertIn("failed  Fargate processors: 6; 13 is required", result.output)
         self.assertIn("request-service-quota-increase --service-code fargate", result.output)
@@ -384,6 +384,22 @@ class Preflight(unittest.TestCase):
 
     def test_missing_secret_fails(self):
         self.assertEqual(self.preflight("dev", "arn:aws:secretsmanager:a", secret=255).status, 1)
+
+    def test_existing_event_bus_passes(self):
+        bus = "arn:aws:events:eu-central-1:123456789012:event-bus/shop"
+        result = self.preflight("prod", "arn:aws:secretsmanager:a", bus, first=[("describe-event-bus", bus, 0)])
+        self.assertEqual(result.status, 0, result.output)
+        self.assertIn(f"ok      event bus {bus}: found", result.output)
+        [call] = result.calls_of("aws", "events")
+        self.assertEqual(call[1:], ["events", "describe-event-bus", "--name", bus, "--query", "Arn", "--output", "text"])
+
+    def test_missing_and_unknown_event_bus_fails(self):
+        bus = "arn:aws:events:eu-central-1:123456789012:event-bus/shop"
+        for response, line in (("ResourceNotFoundException", "missing; create it"), ("AccessDeniedException", "unknown; AccessDeniedException")):
+            with self.subTest(response):
+                result = self.preflight("prod", bus, first=[("describe-event-bus", response, 254)])
+                self.assertEqual(result.status, 1)
+                self.assertIn(f"failed  event bus {bus}: {line}", result.output)
 
     def test_sizes_are_those_of_the_template(self):
         text = (PROJECT / "infrastructure/preflight.sh").read_text()

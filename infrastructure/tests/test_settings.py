@@ -9,6 +9,8 @@ from templates import SECRET, main_template, nested_template, read
 ALL = {
     "SmtpUrlSecretArn": SECRET,
     "MailFrom": "Shop <orders@example.com>",
+    "CarrierUrl": "https://bridge.example/v1",
+    "CarrierSecretArn": SECRET,
     "AdyenKeySecretArn": SECRET,
     "AdyenMerchantAccount": "Shop",
     "TemporalApiKeySecretArn": SECRET,
@@ -66,6 +68,7 @@ class Settings(unittest.TestCase):
             ("DefaultStock", "DEFAULT_STOCK", ["worker"]),
             ("CorsOrigins", "CORS_ORIGINS", ["start", "signal", "query", "events", "webhook", "web"]),
             ("OrdersLateAfter", "ORDERS_LATE_AFTER", ["events", "worker"]),
+            ("EventBusName", "EVENT_BUS_NAME", ["worker"]),
             ("LogLevel", "LOG_LEVEL", ["start", "worker"]),
             ("OrderTaskQueue", "ORDER_TASK_QUEUE", ["start", "signal", "query", "webhook", "worker"]),
             ("TemporalDeploymentName", "TEMPORAL_DEPLOYMENT_NAME", ["worker"]),

@@ -8,10 +8,17 @@ import re
 
 import schemathesis
 
-# Rules about more than the request alone: credentials, the order's state, an earlier request with the same key.
-STATUSES = {401, 403, 404, 409, 429}
+# Rules about more than the request alone: credentials, the order's state (and `If-Match`), an earlier request with the
+# same key.
+STATUSES = {401, 403, 404, 409, 412, 429}
 CODES = {
     "idempotency_key_reused",
+    # The order: its total, its transactions, its dispatch, its address and its metadata.
+    "payment_mismatch",
+    "transaction_mismatch",
+    "delivery_time_invalid",
+    "address_incomplete",
+    "metadata_too_large",
     # The signature of a webhook depends on a secret.
     "webhook_rejected",
     "webhook_token_invalid",
@@ -40,9 +47,20 @@ FIELD_ERRORS = (
     "must be absent beside available",
     "is required, or adjust",
     "is required for an adjustment",
+    # A refund of an amount, or of items, which the order has.
+    "must be absent beside items",
+    "is required, or items",
+    "is only for items",
+    "must name each SKU once",
+    "is not an item of the order",
+    "have no value in this order",
     # Names of countries and hosts.
     "must be a country of ISO 3166",
     "must be an e-mail address",
+    # The address of an endpoint.
+    "must be a URL such as ",
+    "must not contain a user name or a password",
+    "must be at most 2000 characters long",
     # A blank value of a field that may have another name.
     "must not be blank",
     # A cursor is opaque.

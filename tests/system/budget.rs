@@ -10,23 +10,31 @@ use url::Url;
 use crate::{api::order_with_payment, harness::Harness, shared_servers::shared_servers};
 use workflows::OrderWorkflow;
 
-async fn count_transitions_and_events(client: &Client, workflow_id: String) -> (i64, usize) {
+/// The most bytes of both histories of an order, which are stored until the end of their retention.
+const MAX_BYTES: i64 = 20_000;
+
+/// Returns the state transitions, the events and the bytes of a workflow's history.
+async fn measure_history(client: &Client, workflow_id: String) -> (i64, usize, i64) {
     let described = client
         .get_workflow_handle::<OrderWorkflow>(workflow_id)
         .describe(WorkflowDescribeOptions::default())
         .await
         .unwrap();
-    let transitions = described
+    let info = described
         .raw_description
         .workflow_execution_info
         .as_ref()
-        .unwrap()
-        .state_transition_count;
-    (transitions, described.history_length())
+        .unwrap();
+    (
+        info.state_transition_count,
+        described.history_length(),
+        info.history_size_bytes,
+    )
 }
 
-/// Completes an order and returns its state transitions and history events, with its shipment's.
-async fn complete_order(delivery: &str) -> (i64, usize) {
+/// Completes an order and returns its state transitions, history events and bytes of history, with its
+/// shipment's.
+async fn complete_order(delivery: &str) -> (i64, usize, i64) {
     let harness = Harness::start_with(&[("DELIVERY", delivery)]).await;
     let id = harness
         .post("/orders", order_with_payment("pmt-budget"))
@@ -41,12 +49,16 @@ async fn complete_order(delivery: &str) -> (i64, usize) {
     let timers = types.iter().filter(|kind| kind.contains("TIMER_STARTED"));
     assert_eq!(timers.count(), usize::from(delivery != "auto:0s"));
     let client = harness.connect_to_temporal().await;
-    let order = count_transitions_and_events(&client, format!("order-{id}")).await;
-    let shipping = count_transitions_and_events(&client, format!("shipping-{id}-1")).await;
-    let counts = (order.0 + shipping.0, order.1 + shipping.1);
+    let order = measure_history(&client, format!("order-{id}")).await;
+    let shipping = measure_history(&client, format!("shipping-{id}-1")).await;
+    let counts = (
+        order.0 + shipping.0,
+        order.1 + shipping.1,
+        order.2 + shipping.2,
+    );
     println!(
-        "an order with DELIVERY={delivery}: {} transitions, {} events: {order:?} and {shipping:?}",
-        counts.0, counts.1
+        "an order with DELIVERY={delivery}: {} transitions, {} events, {} bytes: {order:?} and {shipping:?}",
+        counts.0, counts.1, counts.2
     );
     counts
 }
@@ -55,29 +67,31 @@ async fn complete_order(delivery: &str) -> (i64, usize) {
 /// workflow.
 #[tokio::test]
 async fn successful_order_needs_at_most_22_transitions() {
-    let (transitions, events) = complete_order("auto:1s").await;
+    let (transitions, events, bytes) = complete_order("auto:1s").await;
     assert!(
         (20..=22).contains(&transitions),
         "{transitions} transitions"
     );
     assert!((35..=43).contains(&events), "{events} events");
+    assert!((1..=MAX_BYTES).contains(&bytes), "{bytes} bytes");
 }
 
 /// A delivery after no time starts no timer, which would cost three transitions and a second.
 #[tokio::test]
 async fn immediate_delivery_needs_at_most_19_transitions() {
-    let (transitions, events) = complete_order("auto:0s").await;
+    let (transitions, events, bytes) = complete_order("auto:0s").await;
     assert!(
         (17..=19).contains(&transitions),
         "{transitions} transitions"
     );
     assert!((32..=37).contains(&events), "{events} events");
+    assert!((1..=MAX_BYTES).contains(&bytes), "{bytes} bytes");
 }
 
 /// Returns whether the statement writes an order. The others are the simulators' own records, the
 /// outbox, the status report, and the read of an ended order's audit log for the metrics.
 fn is_write_of_order(statement: &str) -> bool {
-    const OTHERS: [&str; 10] = [
+    const OTHERS: [&str; 12] = [
         PING,
         "select seq, type",
         "simulator.",
@@ -86,6 +100,8 @@ fn is_write_of_order(statement: &str) -> bool {
         "is_running and coalesce(waiting_until",
         "with cause as",
         "_sqlx_migrations",
+        "from webhook_endpoints",
+        "from endpoint_deliveries",
         "select 1",
         "SET ",
     ];

@@ -6,14 +6,17 @@
 mod acceptance;
 mod customer;
 mod database;
+mod endpoints;
 mod help;
 mod menu;
 mod newer_schema;
 mod orders;
 mod providers;
 mod search_attributes;
+mod show;
 mod snapshot;
 mod stack;
+mod stats;
 mod temporal_cloud;
 mod workflows;
 
@@ -126,6 +129,7 @@ fn assert_matches_snapshot(name: &str, text: &str) {
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[uuid]"),
             (r"ORD-\d{8}-\d{6}-[A-Z2-7]{4}", "[order]"),
             (r"txn_[0-9a-f]+", "[transaction]"),
+            (r"ep_[0-9a-f]{24}", "[endpoint]"),
             (r"postgres://\S+:\d+/\w+", "[database]"),
             (r"127\.0\.0\.1:\d+", "[address]"),
             (r"(orders|shipping)_\d+_\d+", "[$1 queue]"),

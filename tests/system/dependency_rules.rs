@@ -114,6 +114,7 @@ fn rule(name: &str) -> Option<Rule> {
         "webhook" => (
             &[
                 "aws",
+                "contract",
                 "domain",
                 "http",
                 "order-client",
@@ -175,6 +176,7 @@ fn rule(name: &str) -> Option<Rule> {
                 "domain",
                 "order-client",
                 "payment-providers",
+                "payment-webhooks",
                 "settings",
                 "store",
                 "telemetry",

@@ -14,7 +14,7 @@ use std::{
 use serde_json::Value;
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, WorkflowDescribeOptions,
-    WorkflowFetchHistoryOptions, tonic::IntoRequest,
+    WorkflowFetchHistoryOptions, WorkflowStartOptions, tonic::IntoRequest,
 };
 use temporalio_common::protos::temporal::api::{
     common::v1::WorkflowExecution, workflowservice::v1::DeleteWorkflowExecutionRequest,
@@ -23,9 +23,9 @@ use url::Url;
 
 use crate::shared_servers::shared_servers;
 use devstack::{Process, Progress, Readiness, guard::GuardOptions, ports};
-use domain::OrderId;
+use domain::{OrderId, OrderPolicy};
 use store::PgPool;
-use workflows::OrderWorkflow;
+use workflows::{Message, OrderInput, OrderWorkflow};
 
 static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
@@ -261,6 +261,37 @@ impl Harness {
         Client::new(connection, ClientOptions::new("default").build()).unwrap()
     }
 
+    /// Starts an order through Temporal, which accepts a policy and orders that the API rejects.
+    pub(crate) async fn start_with_policy(&self, id: &str, order: Value, policy: OrderPolicy) {
+        let first_rules = OrderInput::default().receipt;
+        self.start_with_rules(id, order, policy, first_rules).await;
+    }
+
+    /// Starts an order with a policy and this version of the rules ([`OrderInput::receipt`]).
+    pub(crate) async fn start_with_rules(
+        &self,
+        id: &str,
+        order: Value,
+        policy: OrderPolicy,
+        receipt: u32,
+    ) {
+        let input = OrderInput {
+            order,
+            policy: Some(policy),
+            shipping_task_queue: Some(self.shipping_task_queue.clone()),
+            receipt,
+            ..OrderInput::default()
+        };
+        let options =
+            WorkflowStartOptions::new(self.orders_task_queue.clone(), format!("order-{id}"))
+                .build();
+        self.connect_to_temporal()
+            .await
+            .start_workflow(OrderWorkflow::run, Message::Valid(input), options)
+            .await
+            .unwrap();
+    }
+
     /// Deletes the order's workflow, as Temporal does after the retention period.
     pub(crate) async fn delete_workflow(&self, order_id: &str) {
         let client = self.connect_to_temporal().await;
@@ -375,7 +406,6 @@ impl Harness {
         .await;
     }
 
-    /// Returns the types of the order's audit events, from the database.
     /// Waits until the order waits for this reason.
     pub(crate) async fn wait_for_reason(&self, id: &str, reason: &str) {
         let path = format!("/orders/{id}");
@@ -386,6 +416,7 @@ impl Harness {
         .await;
     }
 
+    /// Returns the types of the order's audit events, from the database.
     pub(crate) async fn audit_event_types(&self, order_id: &str) -> Vec<String> {
         let id = OrderId::parse(order_id).unwrap();
         let events = store::audit_events::list(&self.pool, &id, 0, 1_000)

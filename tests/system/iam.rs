@@ -20,7 +20,11 @@ use crate::{
     tls::CertificateAuthority,
 };
 use devstack::{Postgres, PostgresOptions};
-use store::{Database, PgPool, rds_token::RdsTokenProvider};
+use store::{
+    Database, PgPool, endpoint_outbox,
+    endpoints::{self, EndpointChange, NewEndpoint},
+    rds_token::RdsTokenProvider,
+};
 
 /// A server with the roles of `orderflow migrate --iam-users`, behind a proxy that acts as RDS.
 struct Rds {
@@ -50,7 +54,7 @@ impl Rds {
             copy (select 'host all +rds_iam 127.0.0.1/32 password' union all
                   select 'host all orderflow_owner 127.0.0.1/32 scram-sha-256' union all
                   select regexp_split_to_table(pg_read_file('pg_hba.conf'), E'\n')) to program 'cat >pg_hba.conf.new';
-            copy (select 1) to program 'mv pg_hba.conf.new pg_hba.conf';
+            copy (select 1) to program 'cat >/dev/null; mv pg_hba.conf.new pg_hba.conf';
             select pg_reload_conf()";
         sqlx::raw_sql(rds).execute(&admin).await.unwrap();
         let authority = CertificateAuthority::new();
@@ -264,6 +268,60 @@ async fn worker_and_functions_log_in_without_password() {
         !harness.read_log("worker").contains("session"),
         "a credential is in the log"
     );
+    rds.admin.close().await;
+}
+
+#[tokio::test]
+async fn function_manages_endpoints_and_cannot_read_secrets() {
+    let rds = Rds::start().await;
+    let connect_as = async |role: &str| {
+        store::connect(&format!("{}?options[role]={role}", rds.server.url))
+            .await
+            .unwrap()
+    };
+    let admin = connect_as("orderflow_admin").await;
+    let events = ["*".to_owned()];
+    let new = NewEndpoint {
+        id: "ep_1",
+        url: "https://shop.example/hooks",
+        events: &events,
+        description: None,
+        created_by: "test",
+        secret: "whsec_Zmlyc3Q=",
+    };
+    assert!(endpoints::create(&admin, new).await.unwrap().is_some());
+    let change = EndpointChange {
+        description: Some(Some("shop")),
+        ..EndpointChange::default()
+    };
+    let changed = endpoints::change(&admin, "ep_1", change).await.unwrap();
+    assert_eq!(changed.unwrap().description.as_deref(), Some("shop"));
+    let overlap = std::time::Duration::from_secs(60);
+    for secret in ["whsec_c2Vjb25k", "whsec_dGhpcmQ="] {
+        let end = endpoints::rotate_secret(&admin, "ep_1", secret, overlap).await;
+        assert!(end.unwrap().is_some());
+    }
+    let test = endpoint_outbox::add_test(&admin, "ep_1", "msg_1")
+        .await
+        .unwrap();
+    let id = test.unwrap().id;
+    let again = endpoint_outbox::redeliver(&admin, "ep_1", id)
+        .await
+        .unwrap();
+    assert_eq!(again.unwrap().id, id);
+    assert!(endpoints::enable(&admin, "ep_1").await.unwrap().is_some());
+
+    let count = "select count(*) from webhook_endpoint_secrets where secret like 'whsec_%'";
+    for (role, may_read) in [
+        ("orderflow_worker", true),
+        ("orderflow_admin", false),
+        ("orderflow_reader", false),
+    ] {
+        let pool = connect_as(role).await;
+        let read = sqlx::query_scalar::<_, i64>(count).fetch_one(&pool).await;
+        assert_eq!(read.ok(), may_read.then_some(2), "{role}");
+    }
+    assert!(endpoints::delete(&admin, "ep_1").await.unwrap());
     rds.admin.close().await;
 }
 

@@ -11,7 +11,7 @@ use domain::{
 };
 use store::{
     PgPool,
-    inventory::{self, Reservation, Stock},
+    inventory::{self, Reservation, ReservationRules, Stock},
     ledger::{self, Charge},
     order_write::{Fence, OrderWrite, Written, write_order},
     orders,
@@ -61,9 +61,14 @@ async fn read_stock(pool: &PgPool) -> Stock {
         .unwrap()
 }
 
+const RULES: ReservationRules = ReservationRules {
+    default_stock: 0,
+    customer_limit: None,
+};
+
 async fn reserve_stock(pool: &PgPool, record: &OrderState) -> Reservation {
     let lines = &record.order.as_ref().unwrap().lines;
-    inventory::reserve(pool, write_at(record, 2), lines, 0)
+    inventory::reserve(pool, write_at(record, 2), lines, RULES)
         .await
         .unwrap()
 }
@@ -119,10 +124,11 @@ async fn refused_order_reserves_nothing() {
     inventory::set_available(&pool, &ordered_sku(), 1)
         .await
         .unwrap();
-    let refused = Reservation::Unavailable {
+    let refused = Reservation::Unavailable(vec![domain::Shortage {
         sku: ordered_sku(),
-        available: 1,
-    };
+        wanted: Some(2),
+        available: Some(1),
+    }]);
     assert_eq!(reserve_stock(&pool, &record).await, refused);
     // The order goes on to its compensation, and then an attempt that was given up runs.
     inventory::set_available(&pool, &ordered_sku(), 10)

@@ -3,10 +3,14 @@
 mod audit_events;
 mod bad_input;
 mod cancel_payment;
+mod changes;
 mod hold;
 mod matrix;
 mod order_details;
+mod origins;
 mod profiles;
 mod reads;
 mod signals;
 mod starts;
+mod update_items;
+mod update_order;

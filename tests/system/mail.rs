@@ -54,6 +54,76 @@ impl Harness {
     }
 }
 
+/// Each return and each refund of an order has a separate mail.
+#[tokio::test]
+async fn return_and_refunds_send_their_mails() {
+    let Some(mailbox) = Mailbox::start().await else {
+        return;
+    };
+    let harness = start_with_mail(&mailbox, &[]).await;
+    let mut order = order_with_payment("pmt-mail-rt");
+    order["items"] =
+        json!([{"sku": "A", "name": "Big mug", "quantity": 2, "unit_price": "1000.00"}]);
+    harness
+        .post("/orders/mail-rt/start", order)
+        .await
+        .expect_status(202);
+    harness.wait_for_end("mail-rt").await;
+    let post = async |path: &str, body: Value| {
+        let path = format!("/orders/mail-rt/{path}");
+        let headers = [("idempotency-key", path.as_str())];
+        harness.post_with_headers(&path, body, &headers).await.body
+    };
+    let requested = post(
+        "returns",
+        json!({"items": [{"sku": "A", "quantity": 2, "reason": "private reason"}]}),
+    )
+    .await;
+    let path = format!("returns/{}", requested["return_id"].as_str().unwrap());
+    post(&format!("{path}/approve"), json!({})).await;
+    let receipt = json!({"items": [{"sku": "A", "quantity": 1}]});
+    post(&format!("{path}/receive"), receipt).await;
+    let closed = async || harness.get(&format!("/orders/mail-rt/{path}")).await.body;
+    harness
+        .wait_until("the closed return", closed, |shown| {
+            shown["state"] == "closed"
+        })
+        .await;
+    post(
+        "refunds",
+        json!({"amount": "12.50", "reason": "private reason"}),
+    )
+    .await;
+    let own = ["return_received", "refund_completed", "refund_completed"];
+    harness
+        .expect_mails("mail-rt", "sent", &[&DELIVERED[..], &own].concat())
+        .await;
+    let mails = mailbox.list_mails().await;
+    let expected = [
+        ("Return received: mail-rt", "1 x Big mug", "USD 1,000.00"),
+        ("Payment refunded: mail-rt", "mail-rt", "USD 1,000.00"),
+        ("Payment refunded: mail-rt", "mail-rt", "USD 12.50"),
+    ];
+    for (mail, (subject, content, amount)) in mails[DELIVERED.len()..].iter().zip(expected) {
+        assert_eq!(mail["subject"], subject);
+        for body in ["text", "html"].map(|body| mail[body].as_str().unwrap()) {
+            assert!(body.contains(content) && body.contains(amount), "{body}");
+            assert!(
+                !body.contains("private reason") && !body.contains("Main St"),
+                "{body}"
+            );
+        }
+    }
+    let mut ids: Vec<_> = mails
+        .iter()
+        .map(|mail| mail["headers"]["message-id"].to_string())
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), mails.len());
+    harness.assert_invariants().await;
+}
+
 const DELIVERED: [&str; 4] = [
     "order_received",
     "payment_confirmed",
@@ -157,35 +227,38 @@ async fn delivered_and_cancelled_orders_send_their_mails() {
         );
     }
 
-    mailbox.clear().await;
-    let mut order = order_with_payment("pmt-mail-2");
-    order["profile"] = json!("approval");
-    harness
-        .post("/orders/mail-2/start", order)
-        .await
-        .expect_status(202);
-    harness.wait_for_status("mail-2", "pending").await;
-    harness
-        .post(
-            "/orders/mail-2/cancel",
-            json!({"reason": "I found <it> elsewhere"}),
-        )
-        .await
-        .expect_status(200);
-    harness
-        .expect_mails("mail-2", "sent", &["order_received", "order_cancelled"])
-        .await;
-    let mails = mailbox.list_mails().await;
-    assert_eq!(mails[1]["subject"], "Order cancelled: mail-2");
-    let (text, html) = (
-        mails[1]["text"].as_str().unwrap(),
-        mails[1]["html"].as_str().unwrap(),
-    );
-    assert!(
-        text.contains("Reason: I found <it> elsewhere\nYou have not been charged."),
-        "{text}"
-    );
-    assert!(html.contains("I found &#60;it&#62; elsewhere"), "{html}");
+    for (id, request) in [("mail-2", "cancel"), ("mail-rejected", "signals/reject")] {
+        mailbox.clear().await;
+        let mut order = order_with_payment(&format!("pmt-{id}"));
+        order["profile"] = json!("approval");
+        harness
+            .post(&format!("/orders/{id}/start"), order)
+            .await
+            .expect_status(202);
+        harness.wait_for_step(id, "manual_review").await;
+        harness
+            .post(
+                &format!("/orders/{id}/{request}"),
+                json!({"reason": "chargeback ring 7", "public_reason": "I found <it> elsewhere"}),
+            )
+            .await
+            .expect_status(200);
+        harness
+            .expect_mails(id, "sent", &["order_received", "order_cancelled"])
+            .await;
+        let mails = mailbox.list_mails().await;
+        assert_eq!(mails[1]["subject"], format!("Order cancelled: {id}"));
+        let (text, html) = (
+            mails[1]["text"].as_str().unwrap(),
+            mails[1]["html"].as_str().unwrap(),
+        );
+        assert!(
+            text.contains("Reason: I found <it> elsewhere\nYou have not been charged."),
+            "{text}"
+        );
+        assert!(html.contains("I found &#60;it&#62; elsewhere"), "{html}");
+        assert!(!mails[1].to_string().contains("chargeback"), "{mails:?}");
+    }
     harness.assert_invariants().await;
 }
 
@@ -215,6 +288,7 @@ async fn failed_order_mail_reports_cancellation_and_refund() {
     let kinds = ["order_received", "payment_confirmed", "order_cancelled"];
     harness.expect_mails("mail-3", "sent", &kinds).await;
     let mails = mailbox.list_mails().await;
+    assert_eq!(mails[2]["subject"], "Order not completed: mail-3");
     let text = mails[2]["text"].as_str().unwrap();
     assert!(
         text.contains("Reason: the carrier could not take it\nYour payment "),
@@ -439,7 +513,7 @@ async fn out_of_stock_order_sends_cancellation_mail() {
         .unwrap()
         .to_owned();
     assert!(
-        text.contains("not everything that you ordered is in stock\nYou have not been charged."),
+        text.contains("not available in this quantity: Laptop\nYou have not been charged."),
         "{text}"
     );
     assert!(!text.contains("has 3 left"), "{text}");

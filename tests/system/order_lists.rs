@@ -28,10 +28,11 @@ async fn insert_orders(harness: &Harness) {
         let is_open = waits_for.is_some();
         sqlx::query(
             "insert into orders (id, run_id, state, step, is_running, customer_id, customer_json, currency, total_amount, items_json,
-                 external_reference, waiting_json, waiting_until, version, last_seq, created_at, updated_at)
+                 external_reference, details_json, waiting_json, waiting_until, version, last_seq, created_at, updated_at)
              values ($1, $1, $2, case when $3 then 'pay' else 'done' end, $3, 'CUST-' || $1,
                  jsonb_build_object('name', $4::text, 'email', lower($1) || '@Example.com'), 'USD', 1000,
                  jsonb_build_array(jsonb_build_object('sku', 'A', 'name', null, 'quantity', 1, 'unit_price', 10)), 'Erp No ' || $1,
+                 jsonb_build_object('external_reference', 'Erp No ' || $1),
                  case when $3 then jsonb_build_object('reason', $5::text) end, case when $3 then now() + interval '1 hour' end, 1, 1,
                  timestamptz '2026-01-01' + $6 * interval '1 minute', timestamptz '2026-01-01' + $7 * interval '1 minute')",
         )
@@ -45,6 +46,9 @@ async fn insert_orders(harness: &Harness) {
         .execute(&harness.pool)
         .await
         .unwrap();
+        // Held during its wait for the payment.
+        let held = "update orders set hold_json = '{\"reason\": \"fraud?\", \"since\": \"2026-01-01T00:00:00Z\"}' where id = 'f-6'";
+        sqlx::query(held).execute(&harness.pool).await.unwrap();
         sqlx::query(
             "insert into events (order_id, seq, type, payload_json, ts)
              select id, 1, 'order_received', '{}', updated_at from orders where id = $1",
@@ -123,7 +127,7 @@ async fn each_filter_selects_its_orders() {
         ("external_reference=ERP%20no%20c-3", "C-3"),
         ("external_reference=ERP", ""),
         ("attention=review", "d-4"),
-        ("attention=hold", "E-5"),
+        ("attention=hold", "f-6 E-5"),
         ("attention=money", "b-2"),
         ("attention=money&status=delivered", ""),
     ] {
@@ -175,6 +179,27 @@ async fn search_ignores_case_and_finds_every_field() {
             assert_eq!(found, expected, "{text}{customer}");
         }
     }
+}
+
+/// ORD-19
+#[tokio::test]
+async fn ids_differ_by_case_and_search_ignores_it() {
+    let harness = Harness::start().await;
+    for id in ["Case-1", "case-1"] {
+        let path = format!("/orders/{id}/start");
+        let order = order_with_payment(&format!("pmt-{id}"));
+        let started = harness.post(&path, order).await.expect_status(202);
+        assert_ne!(started["already_started"], true, "{started}");
+        harness.wait_for_end(id).await;
+    }
+    harness
+        .get("/orders/CASE-1")
+        .await
+        .expect_problem(404, "order_not_found");
+    let mut found = list(&harness, "q=CASE-1").await;
+    found.sort();
+    assert_eq!(found, ["Case-1", "case-1"]);
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]
@@ -371,6 +396,12 @@ async fn stats_count_orders_times_failures_and_money() {
         (&stats["held"], &stats["stalled"], &stats["money"]),
         (&json!(0), &json!(0), &json!([]))
     );
+    let held = format!("/orders/{waiting}/signals/hold");
+    harness.post(&held, json!({})).await.expect_status(200);
+    let stats = harness
+        .wait_until("the held order", read, |stats| stats["held"] == 1)
+        .await;
+    assert_eq!(stats["in_review"], 1);
     let due = "insert into payments (payment_id, status, amount, currency, provider, captured, due, unmatched)
          values ('pmt-due', 'refund_due', 1000, 'JPY', 'stripe', 1000, 400, 600)";
     sqlx::query(due).execute(&harness.pool).await.unwrap();

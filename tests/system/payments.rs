@@ -8,6 +8,7 @@
 
 mod amounts;
 mod attempts;
+mod confirmations;
 mod contradictions;
 mod disputes;
 mod events;

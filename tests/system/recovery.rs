@@ -25,13 +25,13 @@ async fn start(harness: &Harness, id: &str, profile: Option<&str>) {
 }
 
 /// Waits until the row of the order has this audit event.
-async fn wait_for_event(harness: &Harness, id: &str, kind: &str) {
+pub(crate) async fn wait_for_event(harness: &Harness, id: &str, kind: &str) {
     let types = async || harness.audit_event_types(id).await;
     let has_kind = |types: &Vec<String>| types.iter().any(|found| found == kind);
     harness.wait_until(kind, types, has_kind).await;
 }
 
-async fn terminate(harness: &Harness, id: &str) {
+pub(crate) async fn terminate(harness: &Harness, id: &str) {
     harness
         .connect_to_temporal()
         .await
@@ -43,7 +43,7 @@ async fn terminate(harness: &Harness, id: &str) {
 
 /// Searches until the reports together have `count` orders in this list, and returns the last report.
 /// An order must have been idle for a second, so a search can find only a part of them.
-async fn recover(harness: &Harness, list: &str, count: usize) -> Value {
+pub(crate) async fn recover(harness: &Harness, list: &str, count: usize) -> Value {
     let mut found = BTreeSet::new();
     let search = async || {
         let report = harness

@@ -17,7 +17,10 @@ use crate::{
     harness::Harness,
 };
 use store::simulator::{Fault, add_fault};
-use workflows::{OrderWorkflow, SettlementWorkflow, ShippingWorkflow, request_quota};
+use workflows::{
+    OrderWorkflow, RefundWorkflow, ReturnWorkflow, SettlementWorkflow, ShippingWorkflow,
+    request_quota,
+};
 
 fn histories_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("histories")
@@ -51,10 +54,17 @@ async fn recorded_histories_replay() {
         .register_workflow::<ShippingWorkflow>()
         .unwrap();
     let options = options.register_workflow::<SettlementWorkflow>().unwrap();
+    let options = options.register_workflow::<RefundWorkflow>().unwrap();
+    let options = options.register_workflow::<ReturnWorkflow>().unwrap();
     let options = options.register_workflow_interceptors(vec![request_quota()]);
     let replayer = WorkflowReplayer::new(options.build()).unwrap();
     let histories = read_histories();
     assert!(histories.len() >= 10, "only {} histories", histories.len());
+    // With and without a question to the carrier.
+    for required in ["delivery-not-confirmed", "delivery-not-asked"] {
+        let is_found = histories.iter().any(|(name, _)| name == required);
+        assert!(is_found, "no history {required}");
+    }
     for (name, history) in histories {
         let history = WorkflowHistory::from_json(&history).unwrap();
         let replayed = replayer.replay_workflow(history).await;
@@ -109,8 +119,23 @@ async fn record_missing_histories() {
     let closed = handle.get_result(WorkflowGetResultOptions::default()).await;
     assert_eq!(closed.unwrap().status.as_str(), "cancelled");
     save_history(&client, "recovered", "order-recovered").await;
+    crate::carriers::questions::run_unconfirmed_order(&harness, "unconfirmed").await;
+    let handle = client.get_workflow_handle::<OrderWorkflow>("order-unconfirmed");
+    let closed = handle.get_result(WorkflowGetResultOptions::default()).await;
+    assert_eq!(closed.unwrap().status.as_str(), "delivered");
+    save_history(&client, "delivery-not-confirmed", "order-unconfirmed").await;
     let harness = Harness::start_with(&[("SHIPPING_DELAY", "2s")]).await;
     let client = harness.connect_to_temporal().await;
+    let [open, ended] = crate::refunds::run_refunded_order(&harness, "refunded").await;
+    for (name, workflow_id) in [
+        ("refunded-while-open", "order-refunded"),
+        ("refund-of-an-open-order", &open),
+        ("refund-of-items", &ended),
+    ] {
+        save_history(&client, name, workflow_id).await;
+    }
+    let [returned, _] = crate::returns::run_returned_order(&harness, "returned-units").await;
+    save_history(&client, "return-received", &returned).await;
     run_delivered_order(&harness).await;
     run_recalled_orders(&harness).await;
     run_failing_orders(&harness).await;
@@ -155,6 +180,9 @@ async fn record_missing_histories() {
         )
         .await;
     }
+    let harness = crate::auth::reservation_limits::run_late_payment().await;
+    let client = harness.connect_to_temporal().await;
+    save_history(&client, "reserved-again", "order-paid-late").await;
     let bounded = crate::bounded_history::run_continued_order().await;
     let client = bounded.harness.connect_to_temporal().await;
     save_history(&client, "continued", "order-continued").await;

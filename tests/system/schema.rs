@@ -1,23 +1,27 @@
 //! Checks JSON values against the schemas of the OpenAPI document.
 
-use jsonschema::Draft;
+use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
 /// Returns every violation of `schema`, whose references point into `document`.
 ///
 /// A field that the schema does not list is a violation, so that the document has every field.
 pub(crate) fn violations(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
-    let mut root = forbid_unlisted_fields(schema);
-    root["components"] = forbid_unlisted_fields(&document["components"]);
-    let validator = jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .should_validate_formats(true)
-        .build(&root)
-        .unwrap();
-    validator
+    compile(document, schema)
         .iter_errors(value)
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect()
+}
+
+/// Compiles `schema` for several values, with the rules of [`violations`].
+pub(crate) fn compile(document: &Value, schema: &Value) -> Validator {
+    let mut root = forbid_unlisted_fields(schema);
+    root["components"] = forbid_unlisted_fields(&document["components"]);
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .should_validate_formats(true)
+        .build(&root)
+        .unwrap()
 }
 
 /// Forbids unlisted fields in every schema below `value`, including `value` itself.

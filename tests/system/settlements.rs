@@ -102,6 +102,15 @@ pub(crate) async fn run_webhook_orders() -> Harness {
             .wait_for_outcome(&format!("{}-r-{transaction}", kind.as_str()))
             .await;
     }
+    // The dispute holds the order.
+    let held = async || harness.get("/orders/notified").await.body["waiting_for"]["reason"].clone();
+    harness
+        .wait_until("the hold", held, |reason| *reason == "payment_hold")
+        .await;
+    harness
+        .post("/orders/notified/signals/approve", json!({}))
+        .await
+        .expect_status(200);
     let square = WebhookSender::new(&harness, Square);
     let back = square.payment("notified-back", "notified-back", TOTAL);
     square.send_event(Paid, &back, "r").await;

@@ -340,6 +340,74 @@ async fn waiting_start_reports_the_short_skus() {
     harness.assert_invariants().await;
 }
 
+/// ORD-06
+#[tokio::test]
+async fn failure_names_every_short_line() {
+    let made =
+        orderflow_http::create_api_key("alice", &orderflow_http::Scope::ALL, Some("C-ALICE"), None)
+            .unwrap();
+    let shop = orderflow_http::create_api_key("shop", &orderflow_http::Scope::ALL, None, None);
+    let shop = shop.unwrap();
+    let keys = format!("{}\n{}", made.line, shop.line);
+    let settings = [("API_AUTH", "api-key"), ("API_KEYS", keys.as_str())];
+    let harness = Harness::start_with(&settings).await;
+    for (sku, available) in [("O1", 0), ("O2", 1), ("O3", 9)] {
+        let sku = domain::Sku::parse(sku).unwrap();
+        store::inventory::set_available(&harness.pool, &sku, available)
+            .await
+            .unwrap();
+    }
+    let mut order = order_with_payment("pmt-short-lines");
+    order.as_object_mut().unwrap().remove("customer");
+    order["items"] = json!([
+        {"sku": "O1", "name": "Lamp", "quantity": 1, "unit_price": "1.00"},
+        {"sku": "O2", "quantity": 2, "unit_price": "1.00"},
+        {"sku": "O3", "quantity": 1, "unit_price": "1.00"},
+    ]);
+    let header = [("x-api-key", made.key.as_str())];
+    let id = harness
+        .post_with_headers("/orders", order, &header)
+        .await
+        .expect_started();
+    harness.wait_for_end(&id).await;
+    let read = async |key: &str, path: &str| {
+        let headers = [("x-api-key", key)];
+        let read = harness.send(Method::GET, path, &headers, None).await;
+        read.expect_status(200)
+    };
+    let figures = json!([
+        {"sku": "O1", "wanted": 1, "available": 0}, {"sku": "O2", "wanted": 2, "available": 1},
+    ]);
+    let names = json!([{"sku": "O1"}, {"sku": "O2"}]);
+    for (key, shortages, detail) in [
+        (&shop.key, &figures, "O1 has 0 left, O2 has 1 left"),
+        (&made.key, &names, "not available in this quantity"),
+    ] {
+        for path in [format!("/orders/{id}"), format!("/orders/{id}/result")] {
+            let failure = read(key, &path).await["failure"].clone();
+            assert_eq!(
+                failure,
+                json!({"code": "out_of_stock", "detail": detail, "shortages": shortages}),
+                "{path}"
+            );
+        }
+        let listed = read(key, "/orders").await;
+        assert_eq!(&listed["orders"][0]["failure"]["shortages"], shortages);
+        let log = read(key, &format!("/orders/{id}/events")).await;
+        let events = log["events"].as_array().unwrap();
+        let of_kind = |kind: &str| {
+            let event = events.iter().find(|event| event["type"] == kind);
+            event.unwrap()["payload"].clone()
+        };
+        assert_eq!(&of_kind("inventory_unavailable")["shortages"], shortages);
+        assert_eq!(of_kind("order_failed")["detail"], detail);
+        if key == &made.key {
+            assert!(!log.to_string().contains("available\":"), "{log}");
+        }
+    }
+    harness.assert_invariants().await;
+}
+
 #[tokio::test]
 async fn waiting_customer_sees_no_stock_figures() {
     let made =

@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::{
     api::{order_with_payment, sample_order},
+    carriers::{accepted, bridge_settings, start_scripted},
     harness::Harness,
     shared_servers::shared_servers,
 };
@@ -287,6 +288,27 @@ async fn each_profile_ends_by_its_timeouts() {
         ("failed", Some("deadline_passed"))
     );
     assert!((60..120).contains(&seconds), "{seconds}");
+    harness.assert_invariants().await;
+    drop(harness);
+
+    // The carrier is asked about the delivery, and never answers.
+    let database = shared_servers()
+        .await
+        .create_database("time_skipping_carrier")
+        .await;
+    let answers = [accepted("TN-1"), (503, json!({"code": "carrier_down"}))];
+    let (bridge, bridge_address) = start_scripted(&answers).await;
+    let [url, secret] = bridge_settings(&bridge_address);
+    let settings = [url, secret, ("DELIVERY", "confirm")];
+    let harness = Harness::start_on(&database, &address, &settings).await;
+    let id = "unanswered";
+    start_order(&harness, id, "production", "5", Some("pmt-unanswered")).await;
+    let (status, _, seconds) = wait_for_outcome(&harness, id).await;
+    assert_eq!((status.as_str(), seconds / HOUR / 24), ("delivered", 14));
+    let log = harness.get(&format!("/orders/{id}/events")).await.body;
+    let last = log["events"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["payload"]["basis"], "not_confirmed_in_time", "{log}");
+    assert!(bridge.questions() > 1, "{:?}", bridge.calls());
     harness.assert_invariants().await;
     drop(harness);
     guard.stop().await;

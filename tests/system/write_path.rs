@@ -13,11 +13,14 @@ use crate::{api::order_with_payment, faults::start_order, harness::Harness};
 use workflows::OrderWorkflow;
 
 /// The tables of orders, each after the tables that it references.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 13] = [
     "orders",
     "events",
     "payments",
     "payment_movements",
+    "refunds",
+    "refund_parts",
+    "returns",
     "inventory",
     "stock_movements",
     "reservations",

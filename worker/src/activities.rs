@@ -4,19 +4,25 @@
 //! unavailable or a compensation failed. A response from outside is a value, which the workflow
 //! counts (see `workflows::policies`).
 
+mod closed_order;
 mod order;
 mod provider_calls;
 mod recall;
 mod reconcile;
 mod recovery;
 mod refund;
+mod refunds;
+mod returns;
 mod settlement;
 mod shipping;
 
+pub use closed_order::ClosedOrderActivities;
 pub use order::OrderActivities;
 pub use provider_calls::LimitedProviders;
 pub use recall::RecallActivities;
 pub use recovery::RecoveryActivities;
+pub use refunds::RefundActivities;
+pub use returns::ReturnActivities;
 pub use settlement::SettlementActivities;
 pub use shipping::ShippingActivities;
 use std::time::Duration;

@@ -1,10 +1,14 @@
 //! The interface to a carrier.
 
+mod http;
+mod settings;
 mod simulator;
 
 use futures::future::BoxFuture;
 
-use domain::{Address, LineItem, OrderId};
+use domain::{Address, LineItem, OrderId, TrackingEvent};
+pub use http::HttpCarrier;
+pub use settings::{CarrierSettings, HttpCarrierSettings};
 pub use simulator::Simulator;
 
 /// A parcel for the carrier to take.
@@ -41,7 +45,7 @@ pub struct CarrierError(pub String);
 /// parcel.
 pub trait Carrier: Send + Sync + 'static {
     /// The name of the carrier in API responses.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Hands the parcel to the carrier. A repeated call returns the first result.
     fn dispatch<'a>(
@@ -55,4 +59,11 @@ pub trait Carrier: Send + Sync + 'static {
         order_id: &'a OrderId,
         shipment_id: &'a str,
     ) -> BoxFuture<'a, Result<Recalled, CarrierError>>;
+
+    /// Returns the last thing that happened to a parcel after the carrier took it; `None` if the carrier
+    /// cannot tell, or knows of nothing.
+    fn status<'a>(
+        &'a self,
+        shipment_id: &'a str,
+    ) -> BoxFuture<'a, Result<Option<TrackingEvent>, CarrierError>>;
 }

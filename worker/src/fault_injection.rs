@@ -21,9 +21,9 @@ use crate::{
         PaymentProvider, ProviderCall, Refund, RefundRequest,
     },
 };
-use domain::{OrderId, Span, TransactionId};
+use domain::{OrderId, Span, TrackingEvent, TransactionId};
 use workflows::activity::{
-    CancelShipment, ChargePayment, DispatchCarrier, RefundPayment, SettlePayment,
+    CancelShipment, ChargePayment, CheckShipment, DispatchCarrier, RefundPayment, SettlePayment,
 };
 
 const HANG_FOR: Duration = Duration::from_secs(300);
@@ -162,7 +162,7 @@ pub(crate) struct FlakyCarrier {
 }
 
 impl Carrier for FlakyCarrier {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         self.carrier.name()
     }
 
@@ -190,6 +190,17 @@ impl Carrier for FlakyCarrier {
         })
         .boxed()
     }
+
+    fn status<'a>(
+        &'a self,
+        shipment_id: &'a str,
+    ) -> BoxFuture<'a, Result<Option<TrackingEvent>, CarrierError>> {
+        let call = self.flaky.inject(self.carrier.status(shipment_id));
+        call.map(|answer| {
+            answer.unwrap_or_else(|simulated| Err(CarrierError(simulated.to_string())))
+        })
+        .boxed()
+    }
 }
 
 /// The activities that only call the database. Faults of activities that call a provider or a
@@ -206,6 +217,7 @@ impl ActivityInboundInterceptor for Flaky {
             SettlePayment.name(),
             DispatchCarrier.name(),
             CancelShipment.name(),
+            CheckShipment.name(),
         ];
         if asks_outside.contains(&input.activity_info().activity_type.as_str()) {
             return next.run(input);

@@ -4,11 +4,12 @@
 //! A long-running program ([`main`]): `worker` in the image, and a subcommand of the command line
 //! in the local stack. Start reading at [`run`]. The activities are in [`activities`]; their
 //! external calls go through [`payment::PaymentProvider`] and [`carrier::Carrier`]; mails to
-//! customers are in [`mail`].
+//! customers are in [`mail`], and messages to other systems in [`endpoints`].
 
 pub mod activities;
 mod activity_metrics;
 pub mod carrier;
+mod endpoints;
 mod fault_injection;
 mod health;
 mod mail;
@@ -22,6 +23,7 @@ mod time_limit;
 mod traces;
 mod versioning;
 
+pub use endpoints::EndpointSettings;
 pub use fault_injection::Flaky;
 pub use health::{Unhealthy, health_check};
 pub use mail::{MailSettings, Smtp};

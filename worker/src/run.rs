@@ -21,11 +21,13 @@ use tokio::{
 use crate::{
     WorkerSettings,
     activities::{
-        LimitedProviders, OrderActivities, RecallActivities, RecoveryActivities,
-        SettlementActivities, ShippingActivities,
+        ClosedOrderActivities, LimitedProviders, OrderActivities, RecallActivities,
+        RecoveryActivities, RefundActivities, ReturnActivities, SettlementActivities,
+        ShippingActivities,
     },
     activity_metrics::Measured,
-    carrier::{self, Carrier},
+    carrier::{self, Carrier, CarrierSettings, HttpCarrier},
+    endpoints,
     fault_injection::{FlakyCarrier, FlakyProvider},
     health, mail,
     payment::{
@@ -39,8 +41,8 @@ use domain::{Span, WebhookProvider};
 use order_client::{Client, OrderClient, SdkMetrics, reconcile_hourly, recover_hourly};
 use store::PgPool;
 use workflows::{
-    OrderWorkflow, ReconcileWorkflow, RecorderWorkflow, RecoveryWorkflow, SettlementWorkflow,
-    ShippingWorkflow, request_quota,
+    ClosedOrderWorkflow, OrderWorkflow, ReconcileWorkflow, RecorderWorkflow, RecoveryWorkflow,
+    RefundWorkflow, ReturnWorkflow, SettlementWorkflow, ShippingWorkflow, request_quota,
 };
 
 /// The name of the worker in its traces.
@@ -118,10 +120,22 @@ async fn serve(settings: WorkerSettings) -> anyhow::Result<()> {
         stop.iter().for_each(|stop| stop());
         end.send_replace(true);
     };
-    // The worker that serves orders also sends mails.
+    // The worker that serves orders also sends mails, and messages to endpoints.
     let mailing = async {
         if settings.queues.orders {
-            mail::run_outbox(pool.clone(), settings.mail.clone(), settings.grace, ending).await;
+            let mails = mail::run_outbox(
+                pool.clone(),
+                settings.mail.clone(),
+                settings.grace,
+                ending.clone(),
+            );
+            let messages = endpoints::run_outbox(
+                pool.clone(),
+                settings.endpoints.clone(),
+                settings.grace,
+                ending,
+            );
+            futures::join!(mails, messages);
         }
     };
     tracing::info!(queues = ?settings.queues, "the worker is running");
@@ -207,6 +221,12 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
             pool: pool.clone(),
             providers: providers.clone(),
         };
+        let refunds = RefundActivities {
+            pool: pool.clone(),
+            providers: providers.clone(),
+            temporal: OrderClient::new(temporal.clone()),
+        };
+        let returns = ReturnActivities { pool: pool.clone() };
         let activities = OrderActivities {
             pool: pool.clone(),
             providers,
@@ -220,11 +240,15 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
             pool: pool.clone(),
             temporal: OrderClient::new(temporal.clone()),
         };
+        let closed = ClosedOrderActivities { pool: pool.clone() };
         let orders = WorkerOptions::new(temporal.orders_task_queue.clone())
             .register_activities(activities)
+            .register_activities(closed)
             .register_activities(settlements)
             .register_activities(recalls)
             .register_activities(recovery)
+            .register_activities(refunds)
+            .register_activities(returns)
             .activity_inbound_interceptor(Measured::new(pool.clone()));
         let orders = orders.register_workflow_interceptors(vec![request_quota()]);
         options.push(
@@ -234,11 +258,17 @@ fn worker_options(settings: &WorkerSettings, pool: &PgPool) -> anyhow::Result<Ve
                 .register_workflow::<ReconcileWorkflow>()?
                 .register_workflow::<RecoveryWorkflow>()?
                 .register_workflow::<RecorderWorkflow>()?
+                .register_workflow::<ClosedOrderWorkflow>()?
+                .register_workflow::<RefundWorkflow>()?
+                .register_workflow::<ReturnWorkflow>()?
                 .build(),
         );
     }
     if settings.queues.shipping {
-        let mut carrier: Arc<dyn Carrier> = Arc::new(carrier::Simulator::new(pool.clone()));
+        let mut carrier: Arc<dyn Carrier> = match &settings.carrier {
+            CarrierSettings::Simulator => Arc::new(carrier::Simulator::new(pool.clone())),
+            CarrierSettings::Http(http) => Arc::new(HttpCarrier::new(http.clone())?),
+        };
         if let Some(flaky) = settings.flaky {
             carrier = Arc::new(FlakyCarrier { carrier, flaky });
         }

@@ -3,8 +3,9 @@
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use crate::{
-    Flaky, mail::MailSettings, payment::ProviderSettings, run::LOCAL_SLOTS,
-    status_report::ReportSettings, versioning::Versioning,
+    Flaky, carrier::CarrierSettings, endpoints::EndpointSettings, mail::MailSettings,
+    payment::ProviderSettings, run::LOCAL_SLOTS, status_report::ReportSettings,
+    versioning::Versioning,
 };
 use order_client::TemporalSettings;
 use settings::{
@@ -33,9 +34,11 @@ pub struct WorkerSettings {
     /// Simulated faults of external calls.
     pub flaky: Option<Flaky>,
     pub payment: ProviderSettings,
+    pub carrier: CarrierSettings,
     /// The number of concurrent calls to one payment provider.
     pub payment_calls: usize,
     pub mail: MailSettings,
+    pub endpoints: EndpointSettings,
     pub report: ReportSettings,
     /// The time that running activities have after SIGTERM.
     pub grace: Duration,
@@ -67,7 +70,9 @@ impl WorkerSettings {
             .transpose()?;
         let payment = ProviderSettings::from_settings(&environment)?;
         let payment_calls: NonZeroUsize = environment.parse_or_default(&PAYMENT_CALLS)?;
+        let carrier = CarrierSettings::from_settings(&environment)?;
         let mail = MailSettings::from_settings(&environment)?;
+        let endpoints = EndpointSettings::from_settings(&environment)?;
         let report = ReportSettings::from_settings(&environment)?;
         let versioning = Versioning::from_settings(&environment)?;
         let temporal = TemporalSettings::from_env()?;
@@ -80,8 +85,10 @@ impl WorkerSettings {
             default_stock,
             flaky,
             payment,
+            carrier,
             payment_calls: payment_calls.get(),
             mail,
+            endpoints,
             report,
             grace: Duration::from_secs(10),
         })

@@ -1,5 +1,5 @@
 //! The status line, once a minute: the numbers of waiting tasks, late orders, amounts that wait for an
-//! operator, and pending mails; the availability of the database and of Temporal; the days until the
+//! operator, pending mails, and disabled endpoints; the availability of the database and of Temporal; the days until the
 //! credential for Temporal expires. Once an hour, also each amount that has waited for too long.
 //!
 //! CloudWatch turns the log line into metrics (`infrastructure/worker.yaml`), which scaling and alarms
@@ -23,6 +23,7 @@ use settings::{
 use store::{
     PgPool,
     attention::{self, AttentionFilter},
+    endpoints::EndpointCounts,
 };
 use telemetry::metrics;
 
@@ -66,11 +67,12 @@ pub(crate) async fn report_status(
         let mut attention_logged: Option<Instant> = None;
         loop {
             tick.tick().await;
-            let (waiting, late, entries, mails) = futures::join!(
+            let (waiting, late, entries, mails, endpoints) = futures::join!(
                 count_waiting_tasks(&orders),
                 count_late_orders(&pool, settings.late_after),
                 list_old_entries(&pool, settings.attention_after),
-                count_pending_mails(&pool)
+                count_pending_mails(&pool),
+                count_endpoints(&pool)
             );
             let attention = entries
                 .as_ref()
@@ -81,6 +83,7 @@ pub(crate) async fn report_status(
                 late,
                 attention,
                 mails,
+                endpoints,
                 credential_days: credential_expiry.map(|end| (end - Utc::now()).num_days().max(0)),
             }
             .log();
@@ -104,6 +107,7 @@ struct Status {
     late: Option<i64>,
     attention: Option<i64>,
     mails: Option<i64>,
+    endpoints: Option<EndpointCounts>,
     /// The days until the credential for Temporal expires, and 0 after its end, because the filters
     /// select numbers from 0 on.
     credential_days: Option<i64>,
@@ -119,6 +123,8 @@ impl Status {
         late.inspect(|late| metrics::set_late_orders(*late));
         self.attention
             .inspect(|entries| metrics::set_payments_attention(*entries));
+        self.endpoints
+            .inspect(|counts| metrics::set_endpoints(counts.disabled, counts.pending));
         let words =
             |count: Option<i64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
         tracing::info!(
@@ -128,6 +134,8 @@ impl Status {
             temporal_ok = u8::from(self.is_temporal_available),
             payments_attention = self.attention,
             mails_pending = self.mails,
+            endpoints_disabled = self.endpoints.map(|counts| counts.disabled),
+            endpoint_messages_pending = self.endpoints.map(|counts| counts.pending),
             temporal_credential_days = self.credential_days,
             "waiting tasks: {}; late orders: {}",
             words(waiting),
@@ -162,6 +170,16 @@ async fn count_late_orders(pool: &PgPool, after: Duration) -> Option<i64> {
 async fn count_pending_mails(pool: &PgPool) -> Option<i64> {
     match store::outbox::count_pending(pool).await {
         Ok(mails) => Some(mails),
+        Err(error) => {
+            tracing::warn!("{}", telemetry::format_error_chain(&error));
+            None
+        }
+    }
+}
+
+async fn count_endpoints(pool: &PgPool) -> Option<EndpointCounts> {
+    match store::endpoints::count(pool).await {
+        Ok(counts) => Some(counts),
         Err(error) => {
             tracing::warn!("{}", telemetry::format_error_chain(&error));
             None

@@ -12,7 +12,9 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use aws_smithy_types::body::SdkBody;
-use reqwest::{Client, Method, redirect::Policy};
+use reqwest::{Client, Method};
+
+use crate::json_api::client_builder;
 
 /// Limits a connection attempt. Within a region it takes about a millisecond.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,11 +35,7 @@ impl Http {
     ///
     /// When TLS cannot be initialised.
     pub fn new() -> reqwest::Result<Self> {
-        // rustls has no default cryptography here. This call fails when another crate has installed
-        // one, which is harmless.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Client::builder()
-            .redirect(Policy::none())
+        client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .build()
             .map(Self)

@@ -3,12 +3,14 @@
 
 mod arguments;
 mod bench;
+mod change_scenarios;
 mod chaos;
 mod demo;
 mod load;
 mod percentiles;
 mod sample_order;
 mod scenarios;
+mod shop_scenarios;
 mod test_run;
 mod test_workflow;
 

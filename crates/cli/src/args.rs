@@ -9,10 +9,12 @@ use crate::{
     acceptance::AcceptanceCommand,
     api_key::ApiKeyCommand,
     database::DatabaseCommand,
+    endpoints::EndpointCommand,
     money::MoneyCommand,
     orders::OrderCommand,
     output::OutputArguments,
     providers::ProviderCommand,
+    quotes::QuoteCommand,
     snapshot::SnapshotCommand,
     stack::arguments::{Logs, Service, StackArguments, Up},
     value_parsers,
@@ -106,8 +108,13 @@ pub(crate) enum Command {
     /// Create API keys for callers of the API (API_AUTH=api-key).
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// Sign quotes for tests and scripts: prices of the shop for one order.
+    #[command(subcommand)]
+    Quote(QuoteCommand),
     #[command(flatten)]
     Provider(ProviderCommand),
+    #[command(flatten)]
+    Endpoint(EndpointCommand),
     /// List, show and resolve money that an operator must act on.
     Money {
         #[command(subcommand)]

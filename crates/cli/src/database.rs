@@ -19,7 +19,7 @@ use anyhow::Result;
 pub(crate) use arguments::DatabaseCommand;
 use std::process::ExitCode;
 
-use arguments::{BackupCommand, CustomerCommand, DbCommand, StockCommand};
+use arguments::{BackupCommand, CustomerCommand, DbCommand};
 
 pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
     match command {
@@ -27,12 +27,7 @@ pub(crate) async fn run(command: DatabaseCommand) -> Result<ExitCode> {
             Some(DbCommand::Shell { arguments }) => return shell::open_shell(&arguments),
             None => query::run_query(arguments.query).await,
         },
-        DatabaseCommand::Stock {
-            command: StockCommand::List(output),
-        } => stock::list_stock(output).await,
-        DatabaseCommand::Stock {
-            command: StockCommand::Set(arguments),
-        } => stock::set_stock(arguments).await,
+        DatabaseCommand::Stock { command } => stock::run(command).await,
         DatabaseCommand::Verify(output) => return verify::verify_invariants(output).await,
         DatabaseCommand::Recover(arguments) => recover::recover_orders(arguments).await,
         DatabaseCommand::Purge(arguments) => purge::purge_orders(arguments).await,

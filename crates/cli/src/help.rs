@@ -5,7 +5,7 @@ use clap::{Command, CommandFactory, builder::Styles};
 use crate::args::Arguments;
 
 /// Every visible command except `help`, in the order of the help page and of `docs/cli.md`.
-pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
+pub(crate) const GROUPS: [(&str, &[&str]); 9] = [
     (
         "Local stack",
         &[
@@ -22,18 +22,31 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
             "result",
             "list",
             "find",
+            "stats",
             "approve",
             "reject",
             "cancel",
             "hold",
             "release",
+            "update",
+            "update-items",
             "update-address",
             "confirm-delivery",
             "signals",
         ],
     ),
-    ("Money", &["money", "confirm-payment", "cancel-payment"]),
+    (
+        "Money",
+        &[
+            "money",
+            "confirm-payment",
+            "cancel-payment",
+            "refund",
+            "return",
+        ],
+    ),
     ("Payment providers", &["webhook", "webhooks"]),
+    ("Other systems", &["endpoints", "listen"]),
     (
         "Database",
         &[
@@ -53,7 +66,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
             "bench",
         ],
     ),
-    ("Setup", &["api-key", "completions"]),
+    ("Setup", &["api-key", "quote", "completions"]),
 ];
 
 /// Returns the definition of the program, with its commands in groups on the help page.

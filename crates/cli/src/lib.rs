@@ -17,13 +17,16 @@ mod args;
 mod child;
 mod confirmation;
 mod database;
+mod endpoints;
 mod gateway;
 mod help;
+mod json_file;
 mod manual;
 mod money;
 mod orders;
 mod output;
 mod providers;
+mod quotes;
 mod snapshot;
 mod stack;
 mod target;
@@ -145,10 +148,12 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Temporal { arguments } => return stack::run_temporal(&arguments),
         Command::Order(command) => return orders::run(command).await,
         Command::ApiKey(command) => api_key::run(command),
+        Command::Quote(command) => quotes::run(command),
         Command::Database(command) => return database::run(command).await,
         Command::Snapshot { command } => snapshot::run(command).await,
         Command::Acceptance(command) => return acceptance::run(command).await,
         Command::Provider(command) => providers::run(command).await,
+        Command::Endpoint(command) => endpoints::run(command).await,
         Command::Money { command } => money::run(command).await,
         Command::Completions { shell } => print_completions(shell),
         Command::Manual => manual::print_manual(),

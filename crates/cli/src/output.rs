@@ -60,20 +60,19 @@ fn painted(text: &str, style: Style) -> String {
 
 /// Formats lines of `name  value` with aligned values. Leaves out pairs with an empty value.
 pub(crate) fn format_fields(pairs: &[(&str, String)]) -> String {
-    let width = pairs
+    let shown: Vec<_> = pairs
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let width = shown
         .iter()
         .map(|(name, _)| name.len())
         .max()
         .unwrap_or_default();
-    let line = |(name, value): &(&str, String)| {
+    let line = |(name, value): &&(&str, String)| {
         format!("{name:width$}  {}", replace_control_characters(value))
     };
-    pairs
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(line)
-        .collect::<Vec<_>>()
-        .join("\n")
+    shown.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Formats aligned columns under a header line.
@@ -152,6 +151,13 @@ pub(crate) fn format_money(amount: Option<&Value>, currency: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn field_without_a_value_takes_no_width() {
+        let pairs = [("a", "1"), ("longer", "2\nb"), ("longest name", "")]
+            .map(|(name, value)| (name, value.to_owned()));
+        assert_eq!(format_fields(&pairs), "a       1\nlonger  2\u{fffd}b");
+    }
 
     #[test]
     fn table_columns_are_aligned() {

@@ -5,7 +5,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use contract::{OrderAttention, OrderSort, parse_order_workflow_id};
+use contract::{MAX_STOCK, OrderAttention, OrderSort, parse_order_workflow_id};
 use devstack::Stack;
 use domain::{
     Concern, Currency, CustomerId, Decimal, OrderId, PaymentId, Profile, Sku, Span, TransactionId,
@@ -53,6 +53,48 @@ pub(crate) fn sku(text: &str) -> Result<Sku, String> {
     Sku::parse(text).map_err(|error| format!("a SKU {error}"))
 }
 
+/// Parses `name=value`.
+pub(crate) fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("must be a name and a value, such as channel=web".to_owned()),
+    }
+}
+
+/// Parses units of a SKU, such as `ABC123=2`. The SKU can contain `=`.
+pub(crate) fn item(text: &str) -> Result<(String, u32), String> {
+    split_item(text)
+        .filter(|(_, units)| *units > 0)
+        .ok_or_else(|| "an item must be a SKU and a number of units, such as ABC123=2".to_owned())
+}
+
+/// Parses a SKU and its new quantity, such as `ABC123=2`; zero removes the SKU.
+pub(crate) fn new_quantity(text: &str) -> Result<(String, u32), String> {
+    split_item(text).ok_or_else(|| {
+        "a change must be a SKU and its new quantity, such as ABC123=2, or ABC123=0 to remove it"
+            .to_owned()
+    })
+}
+
+/// Splits a SKU, which can contain `=`, and a number of units.
+fn split_item(text: &str) -> Option<(String, u32)> {
+    let (sku, units) = text.rsplit_once('=')?;
+    let units = units.parse::<u32>().ok()?;
+    (!sku.is_empty()).then(|| (sku.to_owned(), units))
+}
+
+/// Parses a number of units to add, such as `+5`, or to remove, such as `-3`.
+pub(crate) fn adjustment(text: &str) -> Result<i64, String> {
+    let units = text.parse::<i64>().ok();
+    units
+        .filter(|units| *units != 0 && (-MAX_STOCK..=MAX_STOCK).contains(units))
+        .ok_or_else(|| {
+            format!(
+                "an adjustment must be a whole number such as +5 or -3, not 0 and at most {MAX_STOCK}"
+            )
+        })
+}
+
 /// Parses an amount of money above zero.
 pub(crate) fn amount(text: &str) -> Result<String, String> {
     match text.parse::<Decimal>() {
@@ -69,18 +111,35 @@ pub(crate) fn currency(text: &str) -> Result<Currency, String> {
 
 /// Parses a payment provider's event id, which must be valid in an HTTP header.
 pub(crate) fn event_id(text: &str) -> Result<String, String> {
-    if (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(text.to_owned());
-    }
-    Err("an event id must have 1 to 200 printable ASCII characters without spaces".to_owned())
+    printable(text, "an event id", 200)
+}
+
+/// Parses the key of a change that must be made once.
+pub(crate) fn idempotency_key(text: &str) -> Result<String, String> {
+    printable(text, "an idempotency key", 200)
 }
 
 /// Parses the id of an entry of the work list, a payment, a transaction or an order.
 pub(crate) fn money_id(text: &str) -> Result<String, String> {
-    if (1..=400).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    printable(text, "an id", 400)
+}
+
+fn printable(text: &str, kind: &str, max_length: usize) -> Result<String, String> {
+    if (1..=max_length).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text.to_owned());
     }
-    Err("an id must have 1 to 400 printable ASCII characters without spaces".to_owned())
+    Err(format!(
+        "{kind} must have 1 to {max_length} printable ASCII characters without spaces"
+    ))
+}
+
+/// Parses the id of an endpoint, which is a part of a path.
+pub(crate) fn endpoint_id(text: &str) -> Result<String, String> {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    if (1..=64).contains(&text.len()) && text.chars().all(is_allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("an endpoint id must have 1 to 64 letters, digits or '_'; `orderflow endpoints list` shows the ids".to_owned())
 }
 
 /// Parses a note for the audit log.
@@ -237,6 +296,37 @@ mod tests {
         }
         for invalid in ["", "a b", "a/b", &format!("order-{longest}x")] {
             assert!(order_id(invalid).is_err(), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn item_is_a_sku_with_units() {
+        assert_eq!(item("A=B=2"), Ok(("A=B".to_owned(), 2)));
+        for invalid in ["A", "=1", "A=0", "A=x", "A=-1"] {
+            assert!(item(invalid).is_err(), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn new_quantity_can_be_zero() {
+        assert_eq!(new_quantity("A=B=0"), Ok(("A=B".to_owned(), 0)));
+        for invalid in ["A", "=1", "A=", "A=x", "A=-1"] {
+            assert!(new_quantity(invalid).is_err(), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn adjustment_adds_or_removes_units() {
+        for (text, units) in [
+            ("+5", 5),
+            ("5", 5),
+            ("-3", -3),
+            ("-1000000000000", -MAX_STOCK),
+        ] {
+            assert_eq!(adjustment(text), Ok(units), "{text}");
+        }
+        for invalid in ["0", "+0", "1.5", "many", "", "1000000000001"] {
+            assert!(adjustment(invalid).is_err(), "{invalid:?}");
         }
     }
 

@@ -191,6 +191,10 @@ fn with_any_field(mut object: Value) -> Value {
     object
 }
 
+fn country_schema() -> Value {
+    json!({"anyOf": [schema::text(MAX_PLACE_LENGTH), schema::blank()]})
+}
+
 fn address_properties() -> schema::Properties {
     let text = schema::text;
     [
@@ -203,7 +207,7 @@ fn address_properties() -> schema::Properties {
         ("postal_code", text(MAX_POSTAL_CODE_LENGTH)),
         ("zip_code", text(MAX_POSTAL_CODE_LENGTH)),
         ("zip", text(MAX_POSTAL_CODE_LENGTH)),
-        ("country", text(MAX_PLACE_LENGTH)),
+        ("country", country_schema()),
         ("phone", text(MAX_PHONE_LENGTH)),
     ]
     .into()
@@ -228,7 +232,7 @@ pub(crate) fn order_address_properties(has_street: bool) -> schema::Properties {
         ("shipping_postal_code", text(MAX_POSTAL_CODE_LENGTH)),
         ("shipping_zip_code", text(MAX_POSTAL_CODE_LENGTH)),
         ("shipping_zip", text(MAX_POSTAL_CODE_LENGTH)),
-        ("shipping_country", text(MAX_PLACE_LENGTH)),
+        ("shipping_country", country_schema()),
     ]
     .into()
 }

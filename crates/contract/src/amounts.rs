@@ -53,6 +53,12 @@ impl Amounts {
         }
     }
 
+    /// Returns whether captured money is left to refund.
+    pub fn are_refundable(&self, currency: Currency) -> bool {
+        let minor = |amount: Decimal| amount.at_scale(currency.exponent()).unwrap_or_default();
+        minor(self.captured) > minor(self.refunded) + minor(self.due)
+    }
+
     /// Returns the amounts with the parts of the total.
     #[must_use]
     pub fn with_parts(
@@ -123,7 +129,7 @@ fn zero() -> Decimal {
 
 /// Returns the amount without zeros at the end of its decimals, so that an amount has one spelling
 /// from each source.
-fn without_zeros(amount: Decimal) -> Decimal {
+pub fn without_zeros(amount: Decimal) -> Decimal {
     amount.to_string().parse().unwrap_or(amount)
 }
 
@@ -146,6 +152,7 @@ mod tests {
             refunded: None,
             lost: None,
             due: None,
+            granted: None,
             dispute: None,
         }
     }

@@ -473,7 +473,7 @@ impl<'a> Fields<'a, '_> {
         };
         let (pointer, raw) = self.take_one(names, same)?;
         let text = number_text(raw, self.rules);
-        if text.is_empty() && self.rules == Rules::Current {
+        if self.rules == Rules::Current && !has_visible_character(&text) {
             return None;
         }
         self.accept(pointer, text.parse())
@@ -505,6 +505,11 @@ impl<'a> Fields<'a, '_> {
     pub(crate) fn take_json<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let (pointer, raw) = self.take(&[name])?;
         self.accept(pointer, serde_json::from_str(raw.get()))
+    }
+
+    /// Returns whether the object has a field with this name, which can be `null`.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.left.contains_key(name)
     }
 
     /// Returns whether a field with one of these names is `null` or blank, and none has a value.
@@ -578,6 +583,36 @@ impl<'a> Fields<'a, '_> {
         // Reads all elements before the result becomes `None`, so that each invalid one is
         // reported.
         let values: Vec<Option<T>> = elements.into_iter().enumerate().map(read_one).collect();
+        values.into_iter().collect()
+    }
+
+    /// Takes an array of at most `most` texts and parses each without the white space around it. Returns
+    /// `None` if the array is absent or a text is invalid.
+    pub(crate) fn take_texts<T: FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        name: &str,
+        most: usize,
+    ) -> Option<Vec<T>> {
+        let (pointer, raw) = self.take(&[name])?;
+        let Ok(texts) = serde_json::from_str::<Vec<String>>(raw.get()) else {
+            self.errors.push(FieldError {
+                pointer,
+                detail: "must be an array of strings".to_owned(),
+            });
+            return None;
+        };
+        if texts.len() > most {
+            self.errors.push(FieldError {
+                pointer,
+                detail: format!("must have at most {most} elements"),
+            });
+            return None;
+        }
+        let mut parse = |(index, text): (usize, &String)| {
+            self.accept(format!("{pointer}/{index}"), text.trim().parse::<T>())
+        };
+        // Reads all texts before the result becomes `None`, so that each invalid one is reported.
+        let values: Vec<Option<T>> = texts.iter().enumerate().map(&mut parse).collect();
         values.into_iter().collect()
     }
 

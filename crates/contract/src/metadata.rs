@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json, value::RawValue};
 
-use crate::{Fields, number::number_text, schema};
-use domain::{Metadata, MetadataChange, MetadataValue, has_visible_character};
+use crate::{Fields, Rules, number::number_text, schema};
+use domain::{Metadata, MetadataChange, MetadataValue, has_visible_character, overrides_direction};
 
 const NAMES: [&str; 1] = ["metadata"];
 
@@ -24,8 +24,8 @@ pub(crate) fn take_metadata_change(fields: &mut Fields<'_, '_>) -> Option<Metada
     fields.take_object(&NAMES, |values| {
         let mut change = MetadataChange::new();
         for (name, raw) in values.take_all() {
-            let read =
-                check_name(&name).and_then(|()| raw.map(|raw| read_value(values, raw)).transpose());
+            let read = check_name(&name, values.rules())
+                .and_then(|()| raw.map(|raw| read_value(values, raw)).transpose());
             match read {
                 Ok(value) => {
                     change.insert(name, value);
@@ -37,13 +37,22 @@ pub(crate) fn take_metadata_change(fields: &mut Fields<'_, '_>) -> Option<Metada
     })
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+fn check_name(name: &str, rules: Rules) -> Result<(), String> {
+    check_direction(name, rules)?;
     if !has_visible_character(name) || name.chars().any(char::is_control) {
         return Err("must have a name of visible characters".to_owned());
     }
     let longest = Metadata::MAX_KEY_LENGTH;
     if name.chars().count() > longest {
         return Err(format!("must have a name of at most {longest} characters"));
+    }
+    Ok(())
+}
+
+/// Refuses characters with which a line shows its characters in another order.
+fn check_direction(text: &str, rules: Rules) -> Result<(), String> {
+    if rules == Rules::Current && overrides_direction(text) {
+        return Err("must not contain characters that change the direction of the text".to_owned());
     }
     Ok(())
 }
@@ -62,7 +71,7 @@ fn read_value(fields: &Fields<'_, '_>, raw: &RawValue) -> Result<MetadataValue, 
         } else if text.contains('\0') {
             Err("must not contain the character NUL".to_owned())
         } else {
-            Ok(MetadataValue::Text(text))
+            check_direction(&text, fields.rules()).map(|()| MetadataValue::Text(text))
         };
     }
     if text.starts_with(['{', '[']) {
@@ -76,7 +85,7 @@ fn read_value(fields: &Fields<'_, '_>, raw: &RawValue) -> Result<MetadataValue, 
 
 /// The schema of the field `metadata`.
 pub(crate) fn metadata_schema() -> Value {
-    let text = json!({"type": "string", "maxLength": Metadata::MAX_TEXT_LENGTH, "pattern": r"^[^\u0000]*$"});
+    let text = json!({"type": "string", "maxLength": Metadata::MAX_TEXT_LENGTH, "pattern": schema::directed_text()});
     let number = json!({"type": "number", "description": "At most 15 digits."});
     let flag = json!({"type": ["boolean", "null"]});
     schema::nullable(json!({

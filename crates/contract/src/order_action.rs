@@ -4,7 +4,7 @@ use crate::OrderView;
 use domain::{OrderStatus, PaymentStatus, WaitReason, string_enum};
 
 string_enum! {
-    /// A request to an order, by the last segment of its path below `signals/`.
+    /// A request to an order, by the last segment of its path. `update` is `PATCH /orders/{id}`.
     OrderAction {
         Approve => "approve",
         Reject => "reject",
@@ -15,6 +15,10 @@ string_enum! {
         ConfirmDelivery => "confirm-delivery",
         Hold => "hold",
         Release => "release",
+        UpdateItems => "update-items",
+        Update => "update",
+        Refund => "refunds",
+        Return => "returns",
     }
 }
 
@@ -48,6 +52,14 @@ fn is_allowed(order: &OrderView, action: OrderAction) -> bool {
                 && matches!(reason, Some(WaitReason::Review | WaitReason::PaymentHold))
         }
         OrderAction::Cancel | OrderAction::UpdateAddress => is_before_dispatch,
+        OrderAction::UpdateItems => {
+            let waiting = order.waiting_for.as_ref();
+            let is_released = waiting.is_some_and(|wait| wait.stock_released);
+            // The refund can have been for the units that the change removes.
+            let payment = order.payment_info.as_ref();
+            let is_refunded = payment.is_some_and(|payment| payment.granted.is_some());
+            is_before_dispatch && !is_released && !is_refunded
+        }
         OrderAction::CancelPayment => {
             let is_paid = order
                 .payment_info
@@ -80,6 +92,16 @@ fn is_allowed(order: &OrderView, action: OrderAction) -> bool {
         OrderAction::ConfirmDelivery => order.is_running && order.status == OrderStatus::Shipped,
         OrderAction::Hold => is_before_dispatch && order.hold.is_none(),
         OrderAction::Release => is_before_dispatch && order.hold.is_some(),
+        OrderAction::Update => !order.document_pending,
+        OrderAction::Refund => {
+            // Money of an order that waits for the rest of its payment is kept for it.
+            let is_unpaid = order.is_running && order.status == OrderStatus::Pending;
+            let currency = order.currency;
+            let amounts = order.amounts.as_ref().zip(currency);
+            !is_unpaid
+                && amounts.is_some_and(|(amounts, currency)| amounts.are_refundable(currency))
+        }
+        OrderAction::Return => !order.is_running && order.status.is_dispatched(),
     }
 }
 
@@ -88,8 +110,10 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::Source;
-    use domain::{OrderId, OrderState, WaitingFor};
+    use crate::{Amounts, MovedMoney, Source};
+    use domain::{
+        Currency, Decimal, Money, OrderId, OrderState, PaymentId, PaymentInfo, WaitingFor,
+    };
 
     fn order(status: OrderStatus, reason: Option<WaitReason>) -> OrderView {
         let state = OrderState::new(OrderId::parse("o-1").unwrap(), DateTime::UNIX_EPOCH);
@@ -101,24 +125,124 @@ mod tests {
     }
 
     #[test]
-    fn closed_order_accepts_nothing() {
+    fn closed_order_accepts_notes_and_returns() {
         for status in OrderStatus::ALL {
             for reason in WaitReason::ALL {
                 let closed = OrderView {
                     is_running: false,
+                    document_pending: false,
                     ..order(*status, Some(*reason))
                 };
-                assert_eq!(allowed_actions(&closed), []);
+                let expected = match status {
+                    OrderStatus::Shipped | OrderStatus::Delivered => {
+                        &[OrderAction::Update, OrderAction::Return][..]
+                    }
+                    OrderStatus::Pending
+                    | OrderStatus::PaymentConfirmed
+                    | OrderStatus::Preparing
+                    | OrderStatus::Cancelled
+                    | OrderStatus::Failed => &[OrderAction::Update],
+                };
+                assert_eq!(allowed_actions(&closed), expected, "{status}");
             }
         }
     }
 
     #[test]
+    fn captured_money_that_is_left_can_be_refunded() {
+        let currency = Currency::parse("USD").unwrap();
+        let total = Decimal::new(1_000, 2);
+        for (refunded, due, expected) in [(0, 0, true), (400, 599, true), (400, 600, false)] {
+            let money = MovedMoney {
+                captured: 1_000,
+                refunded,
+                due,
+            };
+            let paid = OrderView {
+                currency: Some(currency),
+                amounts: Some(Amounts::from_ledger(total, currency, money)),
+                ..order(OrderStatus::Delivered, None)
+            };
+            let actions = allowed_actions(&paid);
+            assert_eq!(
+                actions.contains(&OrderAction::Refund),
+                expected,
+                "{money:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn part_of_a_payment_is_not_refunded() {
+        let currency = Currency::parse("USD").unwrap();
+        let part = MovedMoney {
+            captured: 400,
+            ..MovedMoney::default()
+        };
+        let amounts = Amounts::from_ledger(Decimal::new(1_000, 2), currency, part);
+        for (status, is_running, expected) in [
+            (OrderStatus::Pending, true, false),
+            (OrderStatus::PaymentConfirmed, true, true),
+            (OrderStatus::Cancelled, false, true),
+        ] {
+            let paid_in_part = OrderView {
+                is_running,
+                currency: Some(currency),
+                amounts: Some(amounts.clone()),
+                ..order(status, Some(WaitReason::PaymentRest))
+            };
+            let actions = allowed_actions(&paid_in_part);
+            assert_eq!(actions.contains(&OrderAction::Refund), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn quantities_stay_without_stock_and_after_a_refund() {
+        let accepts = |order: &OrderView| {
+            let actions = allowed_actions(order);
+            assert!(actions.contains(&OrderAction::UpdateAddress));
+            actions.contains(&OrderAction::UpdateItems)
+        };
+        let mut unpaid = order(OrderStatus::Pending, Some(WaitReason::Payment));
+        assert!(accepts(&unpaid));
+        unpaid.waiting_for.as_mut().unwrap().stock_released = true;
+        assert!(!accepts(&unpaid));
+
+        let currency = Currency::parse("USD").unwrap();
+        let payment = PaymentInfo::pending(
+            PaymentId::parse("pmt-1").unwrap(),
+            None,
+            Money::from_minor(1_000, currency).unwrap(),
+            None,
+            DateTime::UNIX_EPOCH,
+        );
+        let mut paid = OrderView {
+            payment_info: Some(payment),
+            ..order(OrderStatus::Preparing, Some(WaitReason::ShippingDelay))
+        };
+        let refunded = |granted: Option<Decimal>| PaymentInfo {
+            refunded: Some(Decimal::new(400, 2)),
+            granted,
+            ..paid.payment_info.clone().unwrap()
+        };
+        let (by_shop, by_provider) = (refunded(Some(Decimal::new(400, 2))), refunded(None));
+        paid.payment_info = Some(by_provider);
+        assert!(accepts(&paid));
+        paid.payment_info = Some(by_shop);
+        assert!(!accepts(&paid));
+    }
+
+    #[test]
     fn actions_follow_the_wait() {
-        let waiting = |reason| allowed_actions(&order(OrderStatus::Pending, reason));
+        let requests = |order: &OrderView| {
+            let actions = allowed_actions(order).into_iter();
+            let requests = actions.filter(|action| *action != OrderAction::Update);
+            requests.collect::<Vec<_>>()
+        };
+        let waiting = |reason| requests(&order(OrderStatus::Pending, reason));
         let (cancel, address) = (OrderAction::Cancel, OrderAction::UpdateAddress);
-        let hold = OrderAction::Hold;
-        assert_eq!(waiting(None), [cancel, address, hold]);
+        let (hold, items) = (OrderAction::Hold, OrderAction::UpdateItems);
+        assert_eq!(waiting(None), [cancel, address, hold, items]);
         assert_eq!(
             waiting(Some(WaitReason::Review)),
             [
@@ -126,16 +250,15 @@ mod tests {
                 OrderAction::Reject,
                 cancel,
                 address,
-                hold
+                hold,
+                items
             ]
         );
         assert_eq!(
             waiting(Some(WaitReason::Payment)),
-            [cancel, address, OrderAction::ConfirmPayment, hold]
+            [cancel, address, OrderAction::ConfirmPayment, hold, items]
         );
         let shipped = order(OrderStatus::Shipped, Some(WaitReason::Delivery));
-        assert_eq!(allowed_actions(&shipped), [OrderAction::ConfirmDelivery]);
-        let cancelled = order(OrderStatus::Cancelled, None);
-        assert_eq!(allowed_actions(&cancelled), []);
+        assert_eq!(requests(&shipped), [OrderAction::ConfirmDelivery]);
     }
 }

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{Document, DocumentError, FieldError, InvalidFields, OrderRequest, Rules};
 use domain::{
-    Address, Adjustment, Charges, Customer, Decimal, LineItem, Metadata, Money, Notes, Order, Sku,
+    Address, Adjustment, Charges, Customer, Decimal, LineItem, Metadata, Money, Notes, Order,
+    OrderState, Sku,
 };
 
 /// One line item, as in responses.
@@ -123,6 +124,9 @@ pub struct OrderDetails {
     pub billing_address: Option<Address>,
     #[serde(flatten)]
     pub notes: Notes,
+    /// The reason of the cancellation for the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
 }
 
 impl OrderDetails {
@@ -143,6 +147,16 @@ impl OrderDetails {
             charges: ChargesView::from(&order.charges),
             billing_address: order.billing_address.clone(),
             notes: order.notes.clone(),
+            public_reason: None,
+        };
+        (details != Self::default()).then_some(details)
+    }
+
+    /// Returns the details of an order and of its cancellation, or `None` if it has none.
+    pub fn of_state(state: &OrderState) -> Option<Self> {
+        let details = Self {
+            public_reason: state.public_reason.clone(),
+            ..state.order.as_ref().and_then(Self::of).unwrap_or_default()
         };
         (details != Self::default()).then_some(details)
     }
@@ -173,12 +187,81 @@ pub fn line_document(line: &LineItem) -> Value {
     json!(LineItemView::from(line))
 }
 
+/// Returns the document with the amounts as earlier releases wrote them, so that a repeated start of an
+/// older order has the same fingerprint: `25.0` in a currency with decimals.
+fn earlier_spelling(document: Value, order: &Order) -> Value {
+    const AMOUNTS: [&str; 5] = [
+        "unit_price",
+        "discount_amount",
+        "shipping_amount",
+        "tax_amount",
+        "amount",
+    ];
+    fn respell(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields.iter_mut() {
+                    let whole = field.as_i64().filter(|_| AMOUNTS.contains(&name.as_str()));
+                    // An amount has at most 15 digits, which a double keeps.
+                    let double = whole.and_then(|whole| whole.to_string().parse::<f64>().ok());
+                    if let Some(double) = double {
+                        *field = json!(double);
+                    } else if name != "metadata" {
+                        respell(field);
+                    }
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(respell),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut document = document;
+    if order.currency.exponent() > 0 {
+        respell(&mut document);
+    }
+    document
+}
+
 /// Returns the SHA-256 of the canonical document and `salt`, in hexadecimal. Requests that mean the
 /// same order have the same fingerprint.
 pub fn order_fingerprint(order: &Order, salt: &str) -> String {
     let mut hash = Sha256::new();
-    hash.update(order_document(order).to_string());
+    hash.update(earlier_spelling(order_document(order), order).to_string());
     hash.update([0]);
     hash.update(salt);
     HEXLOWER.encode(&hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprint_has_the_amounts_of_earlier_releases() {
+        let document_of = |currency: &str| {
+            let text = format!(
+                r#"{{"items": [{{"sku": "A", "quantity": 1, "unit_price": "25.00", "metadata": {{"amount": 3}}}}],
+                "currency": "{currency}", "shipping_amount": 4, "fees": [{{"amount": "2.50"}}]}}"#
+            )
+            .replace("2.50", if currency == "JPY" { "2" } else { "2.50" });
+            let order = parse_earlier_order(&text).unwrap();
+            let document = order_document(&order);
+            (
+                document.to_string(),
+                earlier_spelling(document, &order).to_string(),
+            )
+        };
+        let (now, earlier) = document_of("USD");
+        assert!(now.contains(r#""unit_price":25}"#), "{now}");
+        for amount in [
+            r#""unit_price":25.0}"#,
+            r#""shipping_amount":4.0"#,
+            r#""amount":2.5"#,
+            r#""metadata":{"amount":3}"#,
+        ] {
+            assert!(earlier.contains(amount), "{amount}: {earlier}");
+        }
+        let (now, earlier) = document_of("JPY");
+        assert_eq!(now, earlier);
+    }
 }

@@ -4,6 +4,8 @@ mod charges;
 mod notes;
 mod schema;
 
+use serde_json::Value;
+
 use self::{
     charges::{read_charges, take_money},
     notes::read_notes,
@@ -11,6 +13,7 @@ use self::{
 use crate::{
     FieldError, Fields, InvalidFields,
     address::{ADDRESS_NAMES, read_billing_address, read_order_address},
+    item_quantity::Units,
     metadata::take_metadata,
 };
 use domain::{
@@ -46,8 +49,7 @@ const CHARGES: [&str; 5] = [
     "fees",
     "total_amount",
 ];
-const MAX_LINE_ITEMS: usize = 100;
-const MAX_QUANTITY: u32 = 10_000;
+pub(crate) const MAX_LINE_ITEMS: usize = 100;
 const MAX_NAME_LENGTH: usize = 200;
 const MAX_METHOD_LENGTH: usize = 200;
 const MAX_PROFILE_LENGTH: usize = 32;
@@ -230,7 +232,7 @@ fn read_line(line: &mut Fields<'_, '_>, currency: Option<Currency>) -> Option<Li
     }
     let sku = line.take_parsed(&SKU);
     let name = line.take_text(&["name", "product_name"], MAX_NAME_LENGTH);
-    let quantity = line.take_number::<Quantity>(&QUANTITY);
+    let quantity = line.take_number::<Units<1>>(&QUANTITY);
     let named = line.sent_name(&PRICE);
     let price = line.take_number::<Decimal>(&PRICE);
     let unit_price = price.zip(currency).and_then(|(price, currency)| {
@@ -279,6 +281,19 @@ fn read_payment(fields: &mut Fields<'_, '_>) -> (Option<PaymentId>, Option<Strin
     )
 }
 
+/// Returns the quote of an order document, which can be invalid.
+pub fn quote_of(document: &Value) -> Option<QuoteReference> {
+    let text = |name: &str| {
+        let text = document.get("quote")?.get(name)?.as_str()?;
+        let is_id = text.len() <= MAX_QUOTE_ID_LENGTH && !text.contains(char::is_control);
+        is_id.then(|| text.to_owned())
+    };
+    Some(QuoteReference {
+        id: text("id")?,
+        key_id: text("key_id")?,
+    })
+}
+
 /// Reads the reference to a quote, as the function `start` writes it after it has verified the quote.
 fn read_quote(fields: &mut Fields<'_, '_>) -> Option<QuoteReference> {
     fields.take_object(&["quote"], |quote| {
@@ -292,21 +307,6 @@ fn read_quote(fields: &mut Fields<'_, '_>) -> Option<QuoteReference> {
             key_id: key_id?,
         })
     })
-}
-
-struct Quantity(u32);
-impl std::str::FromStr for Quantity {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let within = |quantity: &u32| (1..=MAX_QUANTITY).contains(quantity);
-        let refused = || format!("must be a whole number from 1 to {MAX_QUANTITY}");
-        // `2.0` is a whole number too: some languages have only floating-point numbers.
-        let whole = text
-            .parse::<Decimal>()
-            .ok()
-            .and_then(|number| u32::try_from(number.at_scale(0)?).ok());
-        whole.filter(within).map(Self).ok_or_else(refused)
-    }
 }
 
 #[cfg(test)]
@@ -324,6 +324,23 @@ mod tests {
             .into_iter()
             .map(|error| error.pointer)
             .collect()
+    }
+
+    #[test]
+    fn quote_of_any_document_has_bounded_texts() {
+        let quote = |id: &str, key_id: Value| {
+            quote_of(&serde_json::json!({"quote": {"id": id, "key_id": key_id}}))
+        };
+        let expected = QuoteReference {
+            id: "q-1".to_owned(),
+            key_id: "k".to_owned(),
+        };
+        assert_eq!(quote("q-1", "k".into()), Some(expected));
+        assert_eq!(quote("q-1", Value::Null), None);
+        // PostgreSQL does not store the character NUL.
+        assert_eq!(quote("q\0", "k".into()), None);
+        assert_eq!(quote(&"q".repeat(201), "k".into()), None);
+        assert_eq!(quote_of(&Value::Null), None);
     }
 
     #[test]
@@ -714,10 +731,7 @@ mod tests {
             format!(r#""gift_message": {deep}"#),
         ] {
             let text = format!(r#"{{"items": [{{"sku": "A", "qty": 1, "price": 0.01}}], {rest}}}"#);
-            assert!(
-                serde_json::from_str::<serde_json::Value>(&text).is_err(),
-                "{rest}"
-            );
+            assert!(serde_json::from_str::<Value>(&text).is_err(), "{rest}");
             assert!(parse_order(&text).is_err(), "{rest}");
         }
     }
@@ -743,6 +757,7 @@ mod tests {
         for (rest, pointer) in [
             (r#""metadata": {"a": [1]}"#, "/metadata/a"),
             (r#""metadata": {"": 1}"#, "/metadata"),
+            (r#""metadata": {"a": "1 \u202eDSU"}"#, "/metadata/a"),
             (r#""metadata": "x""#, "/metadata"),
             (r#""metadata": {"a": 1234567890.1234567}"#, "/metadata/a"),
             (r#""note": "\u0007""#, "/note"),
@@ -753,6 +768,12 @@ mod tests {
             ),
         ] {
             assert_eq!(refused(&with(rest)), [pointer], "{rest}");
+        }
+        for metadata in [r#"{"a\u202e": 1}"#, r#"{"a": "\u202a"}"#] {
+            let text = with(&format!(r#""metadata": {metadata}"#));
+            assert!(parse_order(&text).is_err(), "{metadata}");
+            // An earlier release has accepted it.
+            assert!(parse_earlier_order(&text).is_ok(), "{metadata}");
         }
         let long = with(&format!(r#""gift_message": "{}""#, "x".repeat(501)));
         assert_eq!(refused(&long), ["/gift_message"]);

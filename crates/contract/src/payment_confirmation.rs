@@ -4,7 +4,48 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Fields, RefusalCode, Request, schema};
-use domain::{Currency, Decimal, Money, OrderId, PaymentEvent, TransactionId, WebhookProvider};
+use domain::{
+    Currency, Decimal, Money, OrderId, PaymentEvent, PaymentStatus, Transaction, TransactionId,
+    WebhookProvider, string_enum,
+};
+
+string_enum! {
+    /// The payment that a refused confirmation reports.
+    ReportedPayment {
+        /// orderflow has not taken the payment. Its refund is the task of the caller.
+        NotTaken => "not_taken",
+        /// The payment pays this order or another one.
+        Taken => "taken",
+        /// orderflow refunds the payment.
+        Refunding => "refunding",
+        Refunded => "refunded",
+        /// An operator refunds the payment.
+        RefundDue => "refund_due",
+        /// The customer's bank has taken the money back.
+        Lost => "lost",
+    }
+}
+
+impl ReportedPayment {
+    /// Returns the payment of a transaction that the ledger has. `is_stopped`: its order was
+    /// cancelled or has failed, so the money is refunded.
+    pub fn of(transaction: &Transaction, is_stopped: bool) -> Self {
+        let balance = &transaction.balance;
+        match balance.status(true) {
+            PaymentStatus::Refunded => Self::Refunded,
+            PaymentStatus::Refunding => Self::Refunding,
+            PaymentStatus::RefundDue => Self::RefundDue,
+            PaymentStatus::Captured | PaymentStatus::Declined
+                if balance.captured > 0 && balance.rest() == 0 =>
+            {
+                Self::Lost
+            }
+            PaymentStatus::Captured | PaymentStatus::Pending if is_stopped => Self::Refunding,
+            PaymentStatus::Captured | PaymentStatus::Pending => Self::Taken,
+            PaymentStatus::Declined => Self::NotTaken,
+        }
+    }
+}
 
 /// A confirmation that the customer has paid through another gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +77,20 @@ impl PaymentConfirmation {
         };
         let amount = currency.and_then(|currency| Money::from_decimal(self.amount, currency).ok());
         PaymentEvent::of_refused_report(order_id, &self.transaction_id, code.as_str(), amount)
+    }
+
+    /// Returns whether the confirmation reports an amount of the transaction: the requested, the
+    /// authorised or the captured one.
+    pub fn repeats(&self, transaction: &Transaction) -> bool {
+        let balance = &transaction.balance;
+        let known = [transaction.amount, balance.authorised, balance.captured];
+        let currency = transaction.currency;
+        let is_of_currency = self
+            .currency
+            .as_deref()
+            .is_none_or(|code| code == currency.code());
+        let amount = Money::from_decimal(self.amount, currency);
+        is_of_currency && amount.is_ok_and(|amount| known.contains(&amount.minor()))
     }
 }
 

@@ -17,6 +17,13 @@ const OF_ORDER: [&str; 7] = [
 /// The fields of a line item that decide its price.
 const OF_LINE: [&str; 3] = ["unit_price", "price", "discount_amount"];
 
+/// The fields of an order that name its customer, whom a quote sets.
+const OF_CUSTOMER: [&str; 2] = ["customer_id", "customer_email"];
+/// The same fields in the object `customer`.
+const IN_CUSTOMER: [&str; 2] = ["id", "email"];
+/// The names of a line item, which a quote can set.
+const NAMES_OF_LINE: [&str; 2] = ["name", "product_name"];
+
 /// The fields of an order that a quote sets.
 pub const QUOTED_FIELDS: [&str; 10] = [
     "items",
@@ -39,6 +46,19 @@ pub fn priced_fields(body: &Value) -> Vec<String> {
         .collect();
     for (index, line) in lines(body).iter().enumerate() {
         found.extend(present(line, &OF_LINE).map(|name| format!("/items/{index}/{name}")));
+    }
+    found
+}
+
+/// Returns the pointers of all fields in the body of a request that a quote can set, except its items.
+fn quoted_fields(body: &Value) -> Vec<String> {
+    let mut found = priced_fields(body);
+    found.extend(present(body, &OF_CUSTOMER).map(|name| format!("/{name}")));
+    if let Some(customer) = body.get("customer") {
+        found.extend(present(customer, &IN_CUSTOMER).map(|name| format!("/customer/{name}")));
+    }
+    for (index, line) in lines(body).iter().enumerate() {
+        found.extend(present(line, &NAMES_OF_LINE).map(|name| format!("/items/{index}/{name}")));
     }
     found
 }
@@ -81,7 +101,7 @@ pub fn with_quote(body: &Value, quote: &QuotedFields) -> Result<Value, InvalidFi
         pointer,
         detail: detail.to_owned(),
     };
-    let mut errors: Vec<FieldError> = priced_fields(body)
+    let mut errors: Vec<FieldError> = quoted_fields(body)
         .into_iter()
         .map(|pointer| error(pointer, "must be absent, because the quote sets it"))
         .collect();
@@ -103,6 +123,7 @@ pub fn with_quote(body: &Value, quote: &QuotedFields) -> Result<Value, InvalidFi
             merged.insert((*name).to_owned(), value.clone());
         }
     }
+    keep_metadata(&mut merged, sent);
     for (claim, field) in [("customer_id", "customer_id"), ("email", "customer_email")] {
         if let Some(value) = quote.claims.get(claim) {
             merged.insert(field.to_owned(), value.clone());
@@ -113,6 +134,16 @@ pub fn with_quote(body: &Value, quote: &QuotedFields) -> Result<Value, InvalidFi
         json!({"id": quote.id, "key_id": quote.key_id}),
     );
     Ok(Value::Object(merged))
+}
+
+/// Adds the metadata of the sent line items, which the quote does not set.
+fn keep_metadata(merged: &mut Map<String, Value>, sent: &[Value]) {
+    let quoted = merged.get_mut("items").and_then(Value::as_array_mut);
+    for (line, sent) in quoted.into_iter().flatten().zip(sent) {
+        if let (Some(line), Some(metadata)) = (line.as_object_mut(), sent.get("metadata")) {
+            line.insert("metadata".to_owned(), metadata.clone());
+        }
+    }
 }
 
 /// Returns SKU and quantity of each line item, as texts.
@@ -167,13 +198,19 @@ mod tests {
             claims: claims.as_object().unwrap().clone(),
         };
         let merged = with_quote(
-            &json!({"items": [{"sku": "A", "qty": "2"}], "note": "hi"}),
+            &json!({
+                "items": [{"sku": "A", "qty": "2", "metadata": {"color": "red"}, "name": " "}],
+                "customer": {"name": "Ada", "email": null}, "note": "hi",
+            }),
             &quote,
         );
+        let mut items = claims["items"].clone();
+        items[0]["metadata"] = json!({"color": "red"});
         assert_eq!(
             merged.unwrap(),
             json!({
-                "customer_id": "C-1", "currency": "EUR", "items": claims["items"], "note": "hi",
+                "customer_id": "C-1", "currency": "EUR", "items": items, "note": "hi",
+                "customer": {"name": "Ada", "email": null},
                 "quote": {"id": "q", "key_id": "k"},
             })
         );
@@ -184,6 +221,21 @@ mod tests {
         assert_eq!(
             pointers(json!({"currency": "EUR", "items": [{"sku": "A", "quantity": 3}]})),
             ["/currency", "/items"]
+        );
+        assert_eq!(
+            pointers(json!({
+                "customer_id": "C-1", "customer_email": "a@b.example",
+                "customer": {"id": "C-1", "name": "Ada", "email": "a@b.example"},
+                "items": [{"sku": "A", "quantity": 2, "name": "Mug", "product_name": "Mug"}],
+            })),
+            [
+                "/customer_id",
+                "/customer_email",
+                "/customer/id",
+                "/customer/email",
+                "/items/0/name",
+                "/items/0/product_name"
+            ]
         );
     }
 }

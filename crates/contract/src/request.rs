@@ -75,35 +75,53 @@ pub trait Request: Serialize + DeserializeOwned + 'static {
 pub struct Approval {
     pub reviewer: Option<String>,
     pub note: Option<String>,
+    /// The reason for the customer, who does not read the other text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
     pub reviewer: Option<String>,
     pub reason: Option<String>,
+    /// The reason for the customer, who does not read the other text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancellation {
     pub reason: Option<String>,
+    /// The reason for the customer, who does not read the other text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
 }
 
 /// A request to refund the payment and to wait for another one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentCancellation {
     pub reason: Option<String>,
+    /// The reason for the customer, who does not read the other text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
 }
 
 /// A request to hold the order before its payment and its dispatch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldRequest {
     pub reason: Option<String>,
+    /// The reason for the customer, who does not read the other text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
 }
 
 /// A request to let a held order go on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     pub reason: Option<String>,
+    /// The reason for the customer, who does not read the other text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
 }
 
 /// A message of the child workflow: an attempt to ship failed.
@@ -132,12 +150,28 @@ impl FromStr for Time {
 const MAX_REASON_LENGTH: usize = 500;
 const MAX_PERSON_LENGTH: usize = 200;
 
+fn public_reason_schema() -> Value {
+    let mut schema = schema::text(MAX_REASON_LENGTH);
+    schema["description"] = "The reason for the customer, who does not read the other text.".into();
+    schema
+}
+
+/// Returns the fields of a request with a reason, and with another one for the customer.
+pub(crate) fn reason_fields() -> schema::Properties {
+    [
+        ("reason", schema::text(MAX_REASON_LENGTH)),
+        ("public_reason", public_reason_schema()),
+    ]
+    .into()
+}
+
 impl Request for Approval {
     const TEXT_FIELD: Option<&'static str> = Some("note");
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
             reviewer: fields.take_text(&["reviewer"], MAX_PERSON_LENGTH),
             note: fields.take_text(&["note"], MAX_REASON_LENGTH),
+            public_reason: fields.take_text(&["public_reason"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
@@ -145,6 +179,7 @@ impl Request for Approval {
             [
                 ("reviewer", schema::text(MAX_PERSON_LENGTH)),
                 ("note", schema::text(MAX_REASON_LENGTH)),
+                ("public_reason", public_reason_schema()),
             ]
             .into(),
         )
@@ -157,6 +192,7 @@ impl Request for Rejection {
         Some(Self {
             reviewer: fields.take_text(&["reviewer"], MAX_PERSON_LENGTH),
             reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
+            public_reason: fields.take_text(&["public_reason"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
@@ -164,6 +200,7 @@ impl Request for Rejection {
             [
                 ("reviewer", schema::text(MAX_PERSON_LENGTH)),
                 ("reason", schema::text(MAX_REASON_LENGTH)),
+                ("public_reason", public_reason_schema()),
             ]
             .into(),
         )
@@ -175,10 +212,11 @@ impl Request for Cancellation {
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
             reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
+            public_reason: fields.take_text(&["public_reason"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
-        schema::object([("reason", schema::text(MAX_REASON_LENGTH))].into())
+        schema::object(reason_fields())
     }
 }
 
@@ -187,10 +225,11 @@ impl Request for PaymentCancellation {
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
             reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
+            public_reason: fields.take_text(&["public_reason"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
-        schema::object([("reason", schema::text(MAX_REASON_LENGTH))].into())
+        schema::object(reason_fields())
     }
 }
 
@@ -199,10 +238,11 @@ impl Request for HoldRequest {
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
             reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
+            public_reason: fields.take_text(&["public_reason"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
-        schema::object([("reason", schema::text(MAX_REASON_LENGTH))].into())
+        schema::object(reason_fields())
     }
 }
 
@@ -211,10 +251,11 @@ impl Request for Release {
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         Some(Self {
             reason: fields.take_text(&["reason"], MAX_REASON_LENGTH),
+            public_reason: fields.take_text(&["public_reason"], MAX_REASON_LENGTH),
         })
     }
     fn object_schema() -> Value {
-        schema::object([("reason", schema::text(MAX_REASON_LENGTH))].into())
+        schema::object(reason_fields())
     }
 }
 
@@ -242,7 +283,10 @@ impl Request for DeliveryConfirmation {
         })
     }
     fn object_schema() -> Value {
-        let time = json!({"type": ["string", "null"], "format": "date-time"});
+        let time = json!({"anyOf": [
+            {"type": ["string", "null"], "format": "date-time"},
+            schema::blank(),
+        ]});
         schema::object(
             [
                 ("delivered_at", time),
@@ -262,6 +306,7 @@ mod tests {
     fn plain_string_is_the_reason() {
         let reason = Cancellation {
             reason: Some("changed \"my\" mind".to_owned()),
+            ..Cancellation::default()
         };
         assert_eq!(
             Cancellation::parse(r#""changed \"my\" mind""#),

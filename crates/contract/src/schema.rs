@@ -74,7 +74,14 @@ fn in_class(ranges: &[(char, char)]) -> String {
 
 /// Returns the pattern of an optional value with white space around it. A blank text counts as absent.
 pub(crate) fn padded(value: &str) -> String {
-    format!("^[{WHITE_SPACE}]*({value})?[{WHITE_SPACE}]*$")
+    let hidden = in_class(INVISIBLE);
+    format!("^([{WHITE_SPACE}]*({value})[{WHITE_SPACE}]*|[{hidden}]*)$")
+}
+
+/// Returns the schema of a blank text, which counts as absent.
+pub(crate) fn blank() -> Value {
+    let hidden = in_class(INVISIBLE);
+    json!({"description": "Blank counts as absent.", "type": "string", "pattern": format!("^[{hidden}]*$")})
 }
 
 /// Returns the schema of a text that `Fields::take_text` reads. White space at the ends may contain
@@ -89,8 +96,8 @@ pub(crate) fn text(longest: usize) -> Value {
 pub(crate) fn lines(longest: usize) -> Value {
     let overrides = in_class(&[DIRECTION_OVERRIDES]);
     // Every control character but the tab and the two line breaks.
-    let pattern =
-        format!("^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f{overrides}]*$");
+    let any = format!("[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f{overrides}]*");
+    let pattern = format!("^[{WHITE_SPACE}]*{any}[{WHITE_SPACE}]*$");
     json!({"type": ["string", "null"], "maxLength": longest, "pattern": pattern})
 }
 
@@ -104,8 +111,15 @@ pub(crate) fn filled_text(longest: usize) -> Value {
 
 /// Returns the pattern of a name without control characters that has a visible one.
 pub(crate) fn visible_name() -> String {
-    let hidden = in_class(INVISIBLE);
-    format!("^[^{CONTROL}]*[^{hidden}][^{CONTROL}]*$")
+    let (hidden, overrides) = (in_class(INVISIBLE), in_class(&[DIRECTION_OVERRIDES]));
+    let any = format!("[^{CONTROL}{overrides}]*");
+    format!("^{any}[^{hidden}]{any}$")
+}
+
+/// Returns the pattern of any text that PostgreSQL stores and that does not change its direction.
+pub(crate) fn directed_text() -> String {
+    let overrides = in_class(&[DIRECTION_OVERRIDES]);
+    format!("^[^\\u0000{overrides}]*$")
 }
 
 /// Returns the schema of a valid identifier.
@@ -119,7 +133,7 @@ pub(crate) fn identifier<T: Identifier>() -> Value {
     json!({"type": ["string", "null"], "maxLength": T::MAX_LENGTH, "pattern": padded(value)})
 }
 
-/// Returns the schema of a currency code, which lists all accepted codes. An empty one counts as absent.
+/// Returns the schema of a currency code, which lists all accepted codes.
 pub(crate) fn currency() -> Value {
     let letters = || 'A'..='Z';
     let codes = letters().flat_map(|first| {
@@ -130,14 +144,14 @@ pub(crate) fn currency() -> Value {
         .filter(|code| Currency::parse_any_case(code).is_ok())
         .collect();
     let lower: Vec<_> = known.iter().map(|code| code.to_lowercase()).collect();
-    let codes = known.into_iter().chain(lower).chain([String::new()]);
-    let values: Vec<_> = codes.map(Value::String).chain([Value::Null]).collect();
-    json!({"type": ["string", "null"], "enum": values})
+    let codes = known.into_iter().chain(lower).map(Value::String);
+    let values: Vec<_> = codes.chain([Value::Null]).collect();
+    json!({"anyOf": [{"type": ["string", "null"], "enum": values}, blank()]})
 }
 
-/// Returns the schema of a decimal above zero, as a number or a string.
+/// Returns the schema of a decimal above zero, as a number or a string. A blank one counts as absent.
 pub(crate) fn above_zero() -> Value {
-    let pattern = r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]+\.[0-9]*[1-9][0-9]*)$";
+    let pattern = padded(r"[0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]+\.[0-9]*[1-9][0-9]*");
     json!({"type": ["number", "string", "null"], "exclusiveMinimum": 0, "pattern": pattern})
 }
 

@@ -85,11 +85,17 @@ impl Request for StockRequest {
     }
 
     fn object_schema() -> Value {
-        let number = |least: i64| json!({"type": ["integer", "string", "null"], "minimum": least, "maximum": MAX_STOCK, "pattern": schema::padded(r"-?[0-9]+(\.0+)?")});
+        // `MAX_STOCK` is a one with twelve zeros.
+        let number = |least: i64, digits: &str| {
+            let pattern = schema::padded(&format!(r"{digits}(\.0+)?"));
+            json!({"type": ["integer", "string", "null"], "minimum": least, "maximum": MAX_STOCK, "pattern": pattern})
+        };
+        let mut adjust = number(-MAX_STOCK, "-?0*([1-9][0-9]{0,11}|10{12})");
+        adjust["not"] = json!({"const": 0});
         schema::object(
             [
-                ("available", number(0)),
-                ("adjust", number(-MAX_STOCK)),
+                ("available", number(0, "0*([0-9]{1,12}|10{12})")),
+                ("adjust", adjust),
                 ("reason", schema::text(MAX_REASON_LENGTH)),
             ]
             .into(),

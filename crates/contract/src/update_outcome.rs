@@ -4,7 +4,8 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use domain::{Address, OrderStatus, Step, string_enum};
+use crate::{LineItemView, ReportedPayment};
+use domain::{Address, Decimal, Notes, OrderStatus, Step, string_enum};
 
 string_enum! {
     /// The reason of a refusal; the `code` of the problem document.
@@ -16,11 +17,35 @@ string_enum! {
         AlreadyPaid => "already_paid",
         NotPaid => "not_paid",
         PaymentMismatch => "payment_mismatch",
+        /// The order has the confirmed payment, and refunds it.
+        PaymentRefunded => "payment_refunded",
+        /// The confirmed transaction is known, with another amount.
+        TransactionMismatch => "transaction_mismatch",
         NotShipped => "not_shipped",
+        /// The time of a delivery is not between the dispatch and now.
+        DeliveryTimeInvalid => "delivery_time_invalid",
         AddressIncomplete => "address_incomplete",
         PaymentIdInUse => "payment_id_in_use",
+        ItemsNotChangeable => "items_not_changeable",
+        IncreaseNotAllowed => "increase_not_allowed",
+        InsufficientStock => "insufficient_stock",
+        PaymentInProgress => "payment_in_progress",
+        MetadataTooLarge => "metadata_too_large",
+        RefundExceedsPayment => "refund_exceeds_payment",
+        RefundExceedsItems => "refund_exceeds_items",
+        NotDelivered => "not_delivered",
+        ReturnExceedsItems => "return_exceeds_items",
+        /// The state of the return does not allow the request.
+        ReturnStateConflict => "return_state_conflict",
         Malformed => "malformed",
     }
+}
+
+/// The items of an order after a change, and its new total.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangedItems {
+    pub items: Vec<LineItemView>,
+    pub total_amount: Decimal,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,11 +60,23 @@ pub enum UpdateOutcome {
         already: bool,
         #[serde(default)]
         shipping_address: Option<Box<Address>>,
+        /// The notes after a change of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        notes: Option<Box<Notes>>,
+        /// The items after a change of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        items: Option<Box<ChangedItems>>,
+        /// The number of the last audit event. Outcomes of earlier releases have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seq: Option<u32>,
     },
     Refused {
         code: RefusalCode,
         detail: String,
         status: OrderStatus,
+        /// The payment of a refused confirmation. Outcomes of earlier releases have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payment: Option<ReportedPayment>,
     },
     /// The outcome is not known yet, because the carrier has not responded. The order's status
     /// shows it later.
@@ -47,6 +84,17 @@ pub enum UpdateOutcome {
         status: OrderStatus,
         message: String,
     },
+}
+
+impl UpdateOutcome {
+    /// Returns the success of a request that moves the order to this step.
+    #[must_use]
+    pub fn at_step(mut self, next: Step) -> Self {
+        if let Self::Done { step, .. } = &mut self {
+            *step = next;
+        }
+        self
+    }
 }
 
 /// The outcome of an update, with the fingerprint of its request. Temporal returns the first
@@ -58,6 +106,21 @@ pub struct RecordedOutcome {
     pub outcome: UpdateOutcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+}
+
+/// The outcome of a request to change an order that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedOrderOutcome {
+    Decided(UpdateOutcome),
+    /// The order has another state than the request's `If-Match`.
+    OrderChanged {
+        /// The number of the last audit event.
+        seq: u32,
+    },
+    /// The order's workflow still writes its row.
+    StillOpen,
+    NotFound,
 }
 
 /// Returns a fingerprint, which is equal for equal requests.

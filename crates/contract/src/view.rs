@@ -6,11 +6,12 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Amounts, OrderAction, OrderDetails, allowed_actions, line_document, order_workflow_id,
+    Amounts, OrderAction, OrderDetails, RefundView, ReturnView, allowed_actions, line_document,
+    order_workflow_id,
 };
 use domain::{
     Address, Currency, Customer, Decimal, Failure, Hold, OrderId, OrderState, OrderStatus,
-    PaymentInfo, ReviewDecision, ShipmentInfo, Step, WaitingFor, string_enum,
+    PaymentInfo, ReviewDecision, ShipmentInfo, Step, TrackingEvent, WaitingFor, string_enum,
 };
 
 string_enum! {
@@ -34,6 +35,8 @@ string_enum! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderView {
     pub order_id: OrderId,
+    /// Empty and absent for a customer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub workflow_id: String,
     pub customer_id: Option<String>,
     pub customer: Customer,
@@ -65,9 +68,19 @@ pub struct OrderView {
     /// The `seq` of the last audit event that this state includes, which is the `ETag`.
     pub seq: u32,
     pub source: Source,
+    /// Whether the accepted document is not known to the source yet. Items, total, currency, customer
+    /// and addresses are then missing, not empty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub document_pending: bool,
     /// `None` until the order is validated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amounts: Option<Amounts>,
+    /// The refunds that the shop has made, oldest first. Only the response to one order has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refunds: Vec<RefundView>,
+    /// The returns of the order, oldest first. Only the response to one order has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returns: Vec<ReturnView>,
     #[serde(default)]
     pub shipments: Vec<ShipmentView>,
     /// The requests that the order accepts now.
@@ -82,12 +95,17 @@ pub struct ShipmentView {
     pub provider: String,
     pub shipped_at: Option<DateTime<Utc>>,
     pub delivered_at: Option<DateTime<Utc>>,
+    /// The reports of the carrier, by their time.
+    #[serde(default)]
+    pub events: Vec<TrackingEvent>,
 }
 
 /// The status of an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatusView {
     pub order_id: OrderId,
+    /// Empty and absent for a customer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub workflow_id: String,
     pub status: OrderStatus,
     pub step: Step,
@@ -110,6 +128,8 @@ pub struct EstimatedDeliveryView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResultView {
     pub order_id: OrderId,
+    /// Empty and absent for a customer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub workflow_id: String,
     /// `shipped` or `delivered`, depending on the policy; or `cancelled` or `failed` after
     /// compensation.
@@ -133,6 +153,7 @@ impl From<&ShipmentInfo> for ShipmentView {
             provider: shipment.provider.clone(),
             shipped_at: shipment.shipped_at,
             delivered_at: shipment.delivered_at,
+            events: shipment.events.clone(),
         }
     }
 }
@@ -156,8 +177,7 @@ impl OrderView {
                 .map(|address| address.addressed_to(&customer)),
             currency: order.map(|order| order.currency),
             total_amount: order.map(|order| order.total.decimal()),
-            details: order
-                .and_then(OrderDetails::of)
+            details: OrderDetails::of_state(record)
                 .unwrap_or_default()
                 .addressed_to(&customer),
             customer,
@@ -177,7 +197,10 @@ impl OrderView {
             updated_at: record.updated_at(),
             seq: record.last_seq(),
             source,
+            document_pending: order.is_none() && record.is_running(),
             amounts: None,
+            refunds: Vec::new(),
+            returns: Vec::new(),
             shipments: Vec::new(),
             actions: Vec::new(),
         }
@@ -311,6 +334,7 @@ mod tests {
             estimated_delivery: Some(at(72)),
             shipped_at: Some(at(0)),
             delivered_at: None,
+            events: Vec::new(),
         };
         let shipped = OrderView {
             shipment_info: Some(shipment),

@@ -1,6 +1,6 @@
 //! Creates and parses workflow ids.
 
-use domain::{OrderId, PaymentEvent, WebhookProvider};
+use domain::{OrderId, PaymentEvent, RefundId, ReturnId, WebhookProvider};
 
 const ORDER_PREFIX: &str = "order-";
 
@@ -17,6 +17,21 @@ pub fn parse_order_workflow_id(workflow_id: &str) -> Option<OrderId> {
 /// Returns `shipping-{order_id}-{attempt}`.
 pub fn shipping_workflow_id(order_id: &OrderId, attempt: u32) -> String {
     format!("shipping-{order_id}-{attempt}")
+}
+
+/// Returns `closed-{order_id}-{request}`, the id of a change of an order that has ended.
+pub fn closed_order_workflow_id(order_id: &OrderId, request: &str) -> String {
+    format!("closed-{order_id}-{request}")
+}
+
+/// Returns `refund-{order_id}-{refund_id}`.
+pub fn refund_workflow_id(order_id: &OrderId, refund_id: &RefundId) -> String {
+    format!("refund-{order_id}-{refund_id}")
+}
+
+/// Returns `return-{order_id}-{return_id}`.
+pub fn return_workflow_id(order_id: &OrderId, return_id: &ReturnId) -> String {
+    format!("return-{order_id}-{return_id}")
 }
 
 /// Returns `settlement-{provider}-{transaction_id}`. For an event without a transaction, the event

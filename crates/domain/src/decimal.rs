@@ -104,8 +104,9 @@ impl fmt::Display for Decimal {
 
 impl Serialize for Decimal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.scale == 0 {
-            return serializer.serialize_i64(self.units);
+        // A whole number has one spelling: `25`, whatever its scale is.
+        if let Some(whole) = self.at_scale(0) {
+            return serializer.serialize_i64(whole);
         }
         // A decimal with at most 15 digits is the shortest text of its nearest double. So the JSON
         // writer prints exactly these digits.
@@ -168,6 +169,15 @@ mod tests {
         let price: Decimal = "99.999".parse().unwrap();
         assert_eq!(price.at_scale(2), None);
         assert_eq!(price.at_scale(3), Some(99_999));
+    }
+
+    #[test]
+    fn whole_number_has_one_spelling() {
+        let json = |decimal: Decimal| serde_json::to_string(&decimal).unwrap();
+        assert_eq!(json(Decimal::new(2_500, 2)), "25");
+        assert_eq!(json("25.00".parse().unwrap()), "25");
+        assert_eq!(json(Decimal::new(0, 2)), "0");
+        assert_eq!(json(Decimal::new(-2_550, 2)), "-25.5");
     }
 
     proptest! {

@@ -147,6 +147,21 @@ identifier!(
     "printable characters, and no white space at its ends"
 );
 identifier!(
+    /// The id of a refund, unique in its order. URLs and workflow ids contain it unescaped.
+    RefundId, 64, url_safe, "^[A-Za-z0-9._-]+$", "letters, digits, '-', '_' and '.'"
+);
+impl RefundId {
+    /// Returns the id of the refund that a return causes.
+    pub fn of_return(return_id: &ReturnId) -> Self {
+        Self(format!("RF-{}", return_id.0.trim_start_matches("RT-")))
+    }
+}
+identifier!(
+    /// The id of a return, unique in its order. URLs and workflow ids contain it unescaped. It is shorter
+    /// than the id of its refund can be.
+    ReturnId, 60, url_safe, "^[A-Za-z0-9._-]+$", "letters, digits, '-', '_' and '.'"
+);
+identifier!(
     /// The id of a customer in the shop.
     CustomerId, 64, visible, "^[!-~]+$", "visible ASCII characters without spaces"
 );
@@ -192,6 +207,13 @@ mod tests {
         ] {
             assert!(Sku::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn refund_of_a_return_has_its_id() {
+        let refund = |id: &str| RefundId::of_return(&ReturnId::parse(id).unwrap());
+        assert_eq!(refund("RT-7").as_str(), "RF-7");
+        assert!(RefundId::parse(refund(&"x".repeat(60)).as_str()).is_ok());
     }
 
     #[test]

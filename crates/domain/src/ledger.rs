@@ -36,6 +36,9 @@ string_enum! {
         Voided => "voided",
         /// The money must be paid back until this sum is refunded; without an amount, all of it.
         RefundRequested => "refund_requested",
+        /// The amount of one refund that the shop has decided. The reference is the refund's id. It
+        /// does not make the order unpaid.
+        RefundGranted => "refund_granted",
         /// The provider cannot refund by API, so an operator must.
         RefundByHand => "refund_by_hand",
         /// The provider accepted refunds up to this sum, and reports their result later.
@@ -129,6 +132,10 @@ pub struct Balance {
     /// The sum of the refunds that the provider has accepted. It reports their result later.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub accepted: i64,
+    /// The part of the refunded and due money that the shop has granted: the order still counts as
+    /// paid.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub granted: i64,
     /// Whether an operator must pay the due money back.
     pub by_hand: bool,
     /// Whether a refund of the whole payment was requested.
@@ -184,6 +191,13 @@ impl Balance {
             lost,
             due,
             accepted: facts.largest(MovementKind::RefundAccepted),
+            granted: if refund_all {
+                0
+            } else {
+                facts
+                    .sum(MovementKind::RefundGranted, 0)
+                    .min(refunded.saturating_add(due))
+            },
             by_hand: facts.has(MovementKind::RefundByHand)
                 || facts.has(MovementKind::RefundFailed)
                 || facts.has(MovementKind::RefundReversed),
@@ -206,6 +220,12 @@ impl Balance {
     /// unmatched.
     pub fn available(&self) -> i64 {
         self.rest() - self.due
+    }
+
+    /// The captured money that pays the order of the transaction, with the refunds that the shop has
+    /// granted.
+    pub fn paying(&self) -> i64 {
+        self.available().saturating_add(self.granted)
     }
 
     /// Authorised money that can still be captured.

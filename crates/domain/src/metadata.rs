@@ -48,6 +48,22 @@ impl Metadata {
         self.0.is_empty()
     }
 
+    /// Returns the values in which `other` differs: those of this data, and those of `other`.
+    pub fn difference(&self, other: &Self) -> (Self, Self) {
+        let only_in = |data: &Self, reference: &Self| {
+            let values = data.0.iter();
+            let differs =
+                |(name, value): &(&String, &MetadataValue)| reference.0.get(*name) != Some(value);
+            Self(
+                values
+                    .filter(differs)
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
+            )
+        };
+        (only_in(self, other), only_in(other, self))
+    }
+
     /// Returns the data after a change.
     ///
     /// # Errors

@@ -174,6 +174,21 @@ impl Money {
         Self::from_minor(minor, self.currency)
     }
 
+    /// Returns `part` of `whole` parts of the amount, rounded half up. Zero parts of zero are everything.
+    ///
+    /// # Errors
+    ///
+    /// The result is negative or above the limit of [`Money`].
+    pub fn scaled(self, (part, whole): (i64, i64)) -> Result<Self, MoneyError> {
+        if whole == 0 {
+            return Ok(self);
+        }
+        let doubled = i128::from(self.minor) * i128::from(part) * 2 + i128::from(whole);
+        let minor = doubled.div_euclid(i128::from(whole) * 2);
+        let minor = i64::try_from(minor).map_err(|_| MoneyError::TooLarge(Self::LARGEST))?;
+        Self::from_minor(minor, self.currency)
+    }
+
     /// Returns the sum. Both amounts must have the same currency, which an order's parser
     /// guarantees.
     pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {

@@ -3,13 +3,16 @@
 use crate::{AuditEventType, status::string_enum};
 
 string_enum! {
-    /// A kind of mail to the customer. Each kind is sent once per order.
+    /// A kind of mail to the customer. Each kind is sent once per order, or once for each of its
+    /// subjects.
     NotificationKind {
         OrderReceived => "order_received",
         PaymentConfirmed => "payment_confirmed",
         OrderShipped => "order_shipped",
         OrderDelivered => "order_delivered",
         OrderCancelled => "order_cancelled",
+        RefundCompleted => "refund_completed",
+        ReturnReceived => "return_received",
     }
 }
 
@@ -26,15 +29,31 @@ impl NotificationKind {
             Self::OrderShipped => &[AuditEventType::OrderShipped],
             Self::OrderDelivered => &[AuditEventType::OrderDelivered],
             Self::OrderCancelled => &[AuditEventType::OrderCancelled, AuditEventType::OrderFailed],
+            Self::RefundCompleted => &[AuditEventType::RefundCompleted],
+            Self::ReturnReceived => &[AuditEventType::ReturnReceived],
         }
     }
 
-    /// Returns the notification that this type of audit event causes.
+    /// Returns the field of the audit event that names the subject; `None` for a notification that an
+    /// order has once. A trigger of the database writes the mails with a subject.
+    pub const fn subject_field(self) -> Option<&'static str> {
+        match self {
+            Self::RefundCompleted => Some("refund_id"),
+            Self::ReturnReceived => Some("return_id"),
+            Self::OrderReceived
+            | Self::PaymentConfirmed
+            | Self::OrderShipped
+            | Self::OrderDelivered
+            | Self::OrderCancelled => None,
+        }
+    }
+
+    /// Returns the notification that this type of audit event causes, once per order.
     pub fn for_event(entry: AuditEventType) -> Option<Self> {
         Self::ALL
             .iter()
             .copied()
-            .find(|kind| kind.event_types().contains(&entry))
+            .find(|kind| kind.subject_field().is_none() && kind.event_types().contains(&entry))
     }
 }
 
@@ -52,6 +71,10 @@ mod tests {
         }
         assert_eq!(
             NotificationKind::for_event(AuditEventType::AddressUpdated),
+            None
+        );
+        assert_eq!(
+            NotificationKind::for_event(AuditEventType::RefundCompleted),
             None
         );
     }

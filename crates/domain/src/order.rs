@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Currency, CustomerId, Metadata, Money, MoneyError, PaymentId, Sku};
+use crate::{Address, Currency, CustomerId, Metadata, Money, MoneyError, Notes, PaymentId, Sku};
 
 /// The customer of an order. Every field is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct LineItem {
 }
 
 impl LineItem {
+    /// The most units of one line.
+    pub const MAX_QUANTITY: u32 = 10_000;
+
     /// Returns the value of the line: its units by their price.
     pub fn value(&self) -> Result<Money, MoneyError> {
         self.unit_price.checked_mul(self.quantity)
@@ -68,27 +71,6 @@ pub struct Adjustment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     pub amount: Money,
-}
-
-/// The shop's notes about an order. The workflow reads none of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notes {
-    /// The order's name in another system of the shop.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external_reference: Option<String>,
-    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
-    pub metadata: Metadata,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gift_message: Option<String>,
-}
-
-impl Notes {
-    /// Returns whether there is none, so that they can be left out of a document.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// The quote of the shop that has set the prices of an order.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     AuditEvent, AuditEventType, Order, OrderId, OrderStatus, PaymentInfo, PaymentStatus,
-    ShipmentInfo, Span, Step, status::string_enum,
+    ShipmentInfo, Sku, Span, Step, status::string_enum,
 };
 
 string_enum! {
@@ -26,6 +26,8 @@ string_enum! {
         DeadlinePassed => "deadline_passed",
         DuplicateOrder => "duplicate_order",
         QuoteUsed => "quote_used",
+        /// The unpaid orders of the customer hold too many units.
+        ReservationLimit => "reservation_limit",
     }
 }
 
@@ -70,6 +72,9 @@ pub struct WaitingFor {
     /// The reason why the last attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Whether the order holds no stock any more, because it was not paid in time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stock_released: bool,
 }
 
 impl WaitingFor {
@@ -80,6 +85,7 @@ impl WaitingFor {
             until: Some(now + limit.duration()),
             next_attempt_at: None,
             last_error: None,
+            stock_released: false,
         }
     }
 
@@ -90,6 +96,7 @@ impl WaitingFor {
             until: None,
             next_attempt_at: None,
             last_error: None,
+            stock_released: false,
         }
     }
 
@@ -102,19 +109,111 @@ impl WaitingFor {
             ..self
         }
     }
+
+    /// Returns the wait as a customer reads it, without the text of a provider or a carrier.
+    #[must_use]
+    pub fn for_customer(self) -> Self {
+        let Self {
+            reason,
+            until,
+            next_attempt_at,
+            last_error: _,
+            stock_released,
+        } = self;
+        Self {
+            reason,
+            until,
+            next_attempt_at,
+            last_error: None,
+            stock_released,
+        }
+    }
 }
 
 /// An operator's hold: the order does not go on to its payment or its dispatch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     pub reason: Option<String>,
+    /// The reason for the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
     pub since: DateTime<Utc>,
+}
+
+impl Hold {
+    /// Returns the hold as a customer reads it.
+    #[must_use]
+    pub fn for_customer(self) -> Self {
+        Self {
+            reason: self.public_reason,
+            public_reason: None,
+            since: self.since,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub code: FailureCode,
     pub detail: String,
+    /// With `out_of_stock`, each SKU that is short.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortages: Vec<Shortage>,
+}
+
+impl Failure {
+    /// Returns the failure as a customer reads it, without the detail and the figures of the stock.
+    #[must_use]
+    pub fn for_customer(self) -> Self {
+        let shortages = self.shortages.into_iter().map(Shortage::without_figures);
+        Self {
+            code: self.code,
+            detail: self.code.public_detail().to_owned(),
+            shortages: shortages.collect(),
+        }
+    }
+}
+
+impl FailureCode {
+    /// Returns the reason as a customer reads it.
+    pub fn public_detail(self) -> &'static str {
+        match self {
+            Self::OutOfStock => "not available in this quantity",
+            Self::PaymentDeclined => "your payment was declined",
+            Self::PaymentIdInUse => "the payment belongs to another order",
+            Self::PaymentUnavailable => "your payment could not be processed",
+            Self::DispatchFailed => "the carrier could not take it",
+            Self::DeadlinePassed => "it could not be shipped in time",
+            Self::ReservationLimit => "other orders of yours wait for their payment",
+            Self::InvalidOrder | Self::DuplicateOrder | Self::QuoteUsed => {
+                "it could not be processed"
+            }
+        }
+    }
+}
+
+/// A SKU of which too few units are available.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortage {
+    pub sku: Sku,
+    /// The units of the order. Absent for a caller that is a customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<i64>,
+    /// The available units. Absent for a caller that is a customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available: Option<i64>,
+}
+
+impl Shortage {
+    /// Returns only the name of the SKU.
+    #[must_use]
+    pub fn without_figures(self) -> Self {
+        Self {
+            sku: self.sku,
+            wanted: None,
+            available: None,
+        }
+    }
 }
 
 /// A transition that the state machine does not have.
@@ -150,6 +249,9 @@ pub struct OrderState {
     pub shipment: Option<ShipmentInfo>,
     pub estimated_delivery: Option<DateTime<Utc>>,
     pub cancellation_reason: Option<String>,
+    /// The reason of the cancellation for the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
     pub failure: Option<Failure>,
     pub retries: BTreeMap<Step, u32>,
     created_at: DateTime<Utc>,
@@ -172,6 +274,7 @@ impl OrderState {
             shipment: None,
             estimated_delivery: None,
             cancellation_reason: None,
+            public_reason: None,
             failure: None,
             retries: BTreeMap::new(),
             created_at: now,

@@ -116,6 +116,9 @@ pub struct PaymentInfo {
     /// The money that must still be paid back, if there is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Decimal>,
+    /// The part of the refunded and due money that the shop has granted, if there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted: Option<Decimal>,
     /// The stage of the dispute, if the customer disputes the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispute: Option<DisputeStage>,
@@ -141,6 +144,7 @@ impl PaymentInfo {
             refunded: None,
             lost: None,
             due: None,
+            granted: None,
             dispute: None,
         }
     }
@@ -196,6 +200,9 @@ impl PaymentInfo {
                 .filter(|lost| *lost > 0)
                 .map(decimal),
             due: part(sum(|balance| balance.due)),
+            granted: Some(sum(|balance| balance.granted))
+                .filter(|granted| *granted > 0)
+                .map(decimal),
             dispute: transactions
                 .iter()
                 .filter_map(|transaction| transaction.balance.dispute)

@@ -191,6 +191,9 @@ pub enum PaymentEventKind {
         /// The confirmed amount; `None` if it is not a valid amount of its currency.
         #[serde(default)]
         amount: Option<Money>,
+        /// The amount of the transaction in the ledger, if the ledger has it with another amount.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recorded: Option<Money>,
     },
     /// An operator has closed an entry of the work list.
     Resolved {
@@ -198,11 +201,21 @@ pub enum PaymentEventKind {
         concern: String,
         #[serde(deserialize_with = "checked::text")]
         note: String,
+        /// The name of the operator, which only the caller has claimed.
+        #[serde(
+            default,
+            deserialize_with = "checked::optional_text",
+            skip_serializing_if = "Option::is_none"
+        )]
+        operator: Option<String>,
     },
 }
 
 /// The beginning of the event id of a refutation.
 const REFUTED: &str = "refuted:";
+
+/// The beginnings of the ids of events that we make.
+const OWN_IDS: [&str; 4] = [REFUTED, "lookup:", "reconcile:", "refused:"];
 
 /// Checks of the texts of an event when it is decoded. A Temporal client can send any text, and the
 /// database rejects some texts, so that an unchecked event would be retried without end.
@@ -292,8 +305,19 @@ impl PaymentEvent {
             kind: PaymentEventKind::ReportRefused {
                 code: code.to_owned(),
                 amount,
+                recorded: None,
             },
         }
+    }
+
+    /// Adds the amount of the transaction in the ledger to the event of a refused confirmation.
+    #[must_use]
+    pub fn of_recorded(self, money: Option<Money>) -> Self {
+        let mut event = self;
+        if let PaymentEventKind::ReportRefused { recorded, .. } = &mut event.kind {
+            *recorded = money;
+        }
+        event
     }
 
     /// Returns the event that refutes the claim of a caller: the money of `payment_id` is another
@@ -367,6 +391,18 @@ impl PaymentEvent {
     /// Returns all ids of the payment that the event is about.
     pub fn ids(&self) -> impl Iterator<Item = &TransactionId> {
         self.transaction_id.iter().chain(&self.aliases)
+    }
+
+    /// Returns whether a webhook of the provider reported the event. Our own look-ups, refused
+    /// confirmations and resolutions make events too.
+    pub fn is_webhook_event(&self) -> bool {
+        let has_own_id = OWN_IDS.iter().any(|own| self.event_id.starts_with(own));
+        !self.is_resolution() && !has_own_id
+    }
+
+    /// Returns whether an operator has closed an entry of the work list.
+    pub fn is_resolution(&self) -> bool {
+        matches!(self.kind, PaymentEventKind::Resolved { .. })
     }
 
     /// Returns whether the event has no effect except its row.
@@ -449,20 +485,34 @@ impl PaymentEvent {
                 AuditEventType::CheckoutCompletedUnpaid,
                 json!({"reason": reason, "amount": decimal(amount)}),
             ),
-            PaymentEventKind::ReportRefused { code, amount } => {
-                let payload = json!({
+            PaymentEventKind::ReportRefused {
+                code,
+                amount,
+                recorded,
+            } => {
+                let mut payload = json!({
                     "request": "confirm_payment",
                     "code": code,
                     "transaction_id": self.transaction_id,
                     "amount": decimal(amount),
                     "event_id": self.event_id,
                 });
+                if let Some(recorded) = recorded {
+                    payload["recorded_amount"] = json!(recorded.decimal());
+                }
                 return Some((AuditEventType::RequestRefused, payload));
             }
-            PaymentEventKind::Resolved { concern, note } => (
-                AuditEventType::PaymentConcernResolved,
-                json!({"concern": concern, "note": note}),
-            ),
+            PaymentEventKind::Resolved {
+                concern,
+                note,
+                operator,
+            } => {
+                let mut payload = json!({"concern": concern, "note": note});
+                if let Some(operator) = operator {
+                    payload["claims"] = json!({"operator": operator});
+                }
+                (AuditEventType::PaymentConcernResolved, payload)
+            }
             PaymentEventKind::Paid { .. }
             | PaymentEventKind::Authorised { .. }
             | PaymentEventKind::Unconfirmed { .. }

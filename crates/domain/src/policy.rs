@@ -60,6 +60,18 @@ pub struct DeliveryPolicy {
     pub after: Span,
 }
 
+/// The limits of the stock that an unpaid order holds. Orders of a customer's caller have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldLimits {
+    /// The most units of one order.
+    pub per_order: u32,
+    /// The most units of all unpaid orders of the customer.
+    pub per_customer: u32,
+    /// The time after which an order that waits for its payment releases its stock. It goes on
+    /// waiting.
+    pub timeout: Span,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderPolicy {
     pub review: ReviewPolicy,
@@ -84,6 +96,9 @@ pub struct OrderPolicy {
     pub delivery_estimate: Span,
     /// The maximum time from the start to dispatch.
     pub deadline: Option<Span>,
+    /// `None` for an order of the shop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_limits: Option<HoldLimits>,
 }
 
 /// 14 days, the time that a SEPA direct debit can take. The default of orders that began before the

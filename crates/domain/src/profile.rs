@@ -1,8 +1,11 @@
 //! Profiles: named policies, which settings of the deployment can change.
 
+use std::num::NonZeroU32;
+
 use crate::{
-    CaptureMode, CompleteOn, Decimal, DeliveryPolicy, HoldOnDispute, OnTimeout, OrderPolicy,
-    PartialPayments, PaymentMode, ReviewMode, ReviewPolicy, Span, status::string_enum,
+    CaptureMode, CompleteOn, Decimal, DeliveryPolicy, HoldLimits, HoldOnDispute, OnTimeout, Order,
+    OrderPolicy, PartialPayments, PaymentMode, ReviewLimits, ReviewMode, ReviewPolicy, Span,
+    status::string_enum,
 };
 use settings::{Environment, Setting, SettingError};
 
@@ -45,6 +48,7 @@ impl Profile {
             },
             delivery_estimate: Span::from_secs(3 * DAY),
             deadline: None,
+            hold_limits: None,
         };
         let review = |mode, seconds, on_timeout| ReviewPolicy {
             mode,
@@ -95,6 +99,32 @@ impl Profile {
     }
 }
 
+/// The policy of a deployment's orders. That of one order depends on its currency.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeploymentPolicy {
+    policy: OrderPolicy,
+    /// The limits of the review by currency. `None`: all currencies have the limit of `policy`.
+    limits: Option<ReviewLimits>,
+    /// The limit of a currency without its own.
+    limit_of_others: Option<Decimal>,
+}
+
+impl DeploymentPolicy {
+    /// Returns the policy of an order. An order in a currency without a limit is not reviewed for its
+    /// amount.
+    pub fn for_order(&self, order: &Order) -> OrderPolicy {
+        let mut policy = self.policy.clone();
+        if let Some(limits) = &self.limits {
+            let limit = limits.find(order.currency).or(self.limit_of_others);
+            policy.review.threshold = limit;
+            if limit.is_none() {
+                policy.review.mode = ReviewMode::None;
+            }
+        }
+        policy
+    }
+}
+
 /// Returns the policy of `profile`, or of the deployment's profile if it is `None`.
 ///
 /// The deployment's profile is `ORDER_PROFILE`. The other settings of orders change the policy of the
@@ -106,20 +136,33 @@ impl Profile {
 pub fn resolve_policy(
     profile: Option<Profile>,
     environment: &Environment,
-) -> Result<OrderPolicy, SettingError> {
+) -> Result<DeploymentPolicy, SettingError> {
     let of_deployment = choose(environment, &settings::ORDER_PROFILE, Profile::parse)?
         .unwrap_or(Profile::Production);
-    let mut policy = profile.unwrap_or(of_deployment).policy();
-    if profile.is_some_and(|profile| profile != of_deployment) {
-        return Ok(policy);
+    let chosen = profile.unwrap_or(of_deployment);
+    let mut policy = chosen.policy();
+    // The other profiles review every order.
+    let default = settings::REVIEW_THRESHOLDS.default_value().parse().ok();
+    let mut limits = default.filter(|_| chosen == Profile::Production);
+    if chosen != of_deployment {
+        return Ok(DeploymentPolicy {
+            policy,
+            limits,
+            limit_of_others: None,
+        });
     }
     let review = &mut policy.review;
     set(
         &mut review.mode,
         choose(environment, &settings::REVIEW, ReviewMode::parse)?,
     );
-    if let Some(threshold) = environment.parse::<Decimal>(&settings::REVIEW_THRESHOLD)? {
-        review.threshold = Some(threshold);
+    let limit_of_others = environment.parse::<Decimal>(&settings::REVIEW_THRESHOLD)?;
+    let by_currency = environment.parse::<ReviewLimits>(&settings::REVIEW_THRESHOLDS)?;
+    if by_currency.is_some() || limit_of_others.is_some() {
+        limits = by_currency;
+    }
+    if limit_of_others.is_some() {
+        review.threshold = limit_of_others;
     }
     set(
         &mut review.timeout,
@@ -191,7 +234,27 @@ pub fn resolve_policy(
             .parse::<Deadline>(&settings::ORDER_DEADLINE)?
             .map(|deadline| deadline.0),
     );
-    Ok(policy)
+    Ok(DeploymentPolicy {
+        policy,
+        limits,
+        limit_of_others,
+    })
+}
+
+impl HoldLimits {
+    /// Reads the limits of the deployment, which all profiles have.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a setting with a value that is not allowed.
+    pub fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
+        let units = |setting| environment.parse_or_default::<NonZeroU32>(setting);
+        Ok(Self {
+            per_order: units(&settings::HELD_PER_ORDER)?.get(),
+            per_customer: units(&settings::HELD_PER_CUSTOMER)?.get(),
+            timeout: environment.parse_or_default(&settings::RESERVATION_TIMEOUT)?,
+        })
+    }
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {
@@ -253,7 +316,59 @@ mod tests {
         profile: Option<Profile>,
         variables: &[(&str, &str)],
     ) -> Result<OrderPolicy, SettingError> {
+        resolve_deployment(profile, variables).map(|deployment| deployment.policy)
+    }
+
+    fn resolve_deployment(
+        profile: Option<Profile>,
+        variables: &[(&str, &str)],
+    ) -> Result<DeploymentPolicy, SettingError> {
         resolve_policy(profile, &Environment::from_pairs(variables.iter().copied()))
+    }
+
+    /// Returns whether an order of this total is reviewed.
+    fn is_reviewed(variables: &[(&str, &str)], minor: i64, code: &str) -> bool {
+        let currency = crate::Currency::parse(code).unwrap();
+        let order = Order {
+            customer: crate::Customer::default(),
+            lines: Vec::new(),
+            currency,
+            charges: crate::Charges::default(),
+            total: crate::Money::from_minor(minor, currency).unwrap(),
+            shipping_address: None,
+            billing_address: None,
+            payment_id: None,
+            payment_method: None,
+            notes: crate::Notes::default(),
+            quote: None,
+        };
+        let policy = resolve_deployment(None, variables)
+            .unwrap()
+            .for_order(&order);
+        policy.review_mode_for(&order) != ReviewMode::None
+    }
+
+    #[test]
+    fn limit_of_review_belongs_to_one_currency() {
+        // About 5 dollars, and 10,000 dollars.
+        assert!(!is_reviewed(&[], 120_000, "VND"));
+        assert!(is_reviewed(&[], 1_000_000, "USD"));
+        assert!(!is_reviewed(&[], 999_999, "USD"));
+        let own = [("REVIEW_THRESHOLDS", "USD:100,JPY:5000")];
+        assert!(is_reviewed(&own, 10_000, "USD"));
+        assert!(is_reviewed(&own, 5_000, "JPY"));
+        assert!(!is_reviewed(&own, 4_999, "JPY"));
+        assert!(!is_reviewed(&own, 100_000_000, "EUR"));
+    }
+
+    #[test]
+    fn earlier_limit_is_that_of_currencies_without_their_own() {
+        let earlier = ("REVIEW_THRESHOLD", "50");
+        assert!(is_reviewed(&[earlier], 5_000, "USD"));
+        assert!(is_reviewed(&[earlier], 50, "JPY"));
+        let both = [earlier, ("REVIEW_THRESHOLDS", "USD:100")];
+        assert!(!is_reviewed(&both, 5_000, "USD"));
+        assert!(is_reviewed(&both, 5_000, "EUR"));
     }
 
     #[test]
@@ -304,6 +419,11 @@ mod tests {
                 "not a duration; allowed: a duration such as 500ms, 3s, 15m, 24h or 14d",
             ),
             (
+                "REVIEW_THRESHOLDS",
+                "10000",
+                "not a valid value; allowed: amounts by currency, such as USD:10000,EUR:9000",
+            ),
+            (
                 "ORDER_DEADLINE",
                 "-1",
                 "not a valid value; allowed: none, or a duration such as 60s",
@@ -324,8 +444,8 @@ mod tests {
             .map(|setting| (setting.name(), setting.default_value()))
             .collect();
         assert_eq!(
-            resolve(None, &defaults).unwrap(),
-            Profile::Production.policy()
+            resolve_deployment(None, &defaults),
+            resolve_deployment(None, &[])
         );
     }
 

@@ -43,8 +43,17 @@ pub fn has_visible_character(text: &str) -> bool {
 
 /// Returns whether a text can change the order in which its line is shown.
 pub fn overrides_direction(text: &str) -> bool {
+    text.chars().any(is_direction_override)
+}
+
+/// Returns the text without characters that can change the order in which its line is shown.
+pub fn without_direction_overrides(text: &str) -> String {
+    text.replace(is_direction_override, "")
+}
+
+fn is_direction_override(c: char) -> bool {
     let (first, last) = DIRECTION_OVERRIDES;
-    text.chars().any(|c| (first..=last).contains(&c))
+    (first..=last).contains(&c)
 }
 
 #[cfg(test)]
@@ -79,6 +88,9 @@ mod tests {
     fn overrides_are_found_and_marks_of_direction_are_not() {
         assert!(overrides_direction("USD 10.00 \u{202e}evil"));
         // Arabic and Hebrew texts have these marks.
-        assert!(!overrides_direction("\u{200f}שלום\u{200e}"));
+        let hebrew = "\u{200f}שלום\u{200e}";
+        assert!(!overrides_direction(hebrew));
+        assert_eq!(without_direction_overrides(hebrew), hebrew);
+        assert_eq!(without_direction_overrides("\u{202a}a\u{202e}b"), "ab");
     }
 }

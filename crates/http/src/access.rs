@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::{
-    AdminOperation, EventsOperation, Operation, QueryOperation, SignalOperation, StartOperation,
+    AdminOperation, EventsOperation, Operation, QueryOperation, ReturnOperation, SignalOperation,
+    StartOperation,
 };
 
 /// A permission of a caller.
@@ -24,19 +25,25 @@ pub enum Scope {
     /// Permission of a customer's caller to set prices, the currency and the profile of its orders. A
     /// shop's caller needs none.
     Price,
-    /// Permission to review orders, to confirm payments and deliveries, and to read the work list and statistics.
+    /// Permission to review orders and returns, to confirm payments and deliveries, and to read the work list and statistics.
     Operate,
+    /// Permission to refund orders.
+    Refund,
     /// Permission to set and adjust the stock.
     StockWrite,
+    /// Permission to manage the endpoints that receive messages, and to read their messages' outcomes.
+    EndpointsWrite,
 }
 
 impl Scope {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Read,
         Self::Write,
         Self::Price,
         Self::Operate,
+        Self::Refund,
         Self::StockWrite,
+        Self::EndpointsWrite,
     ];
 
     /// Returns the scope's name in API keys and tokens.
@@ -46,7 +53,9 @@ impl Scope {
             Self::Write => "orders:write",
             Self::Price => "orders:price",
             Self::Operate => "orders:operate",
+            Self::Refund => "orders:refund",
             Self::StockWrite => "stock:write",
+            Self::EndpointsWrite => "endpoints:write",
         }
     }
 
@@ -78,7 +87,13 @@ impl Operation {
     pub const fn access(self) -> Access {
         match self {
             Self::Start(StartOperation::Create | StartOperation::Start)
-            | Self::Signal(SignalOperation::Cancel | SignalOperation::UpdateAddress) => {
+            | Self::Signal(
+                SignalOperation::Cancel
+                | SignalOperation::UpdateAddress
+                | SignalOperation::Update
+                | SignalOperation::UpdateItems,
+            )
+            | Self::Return(ReturnOperation::Request | ReturnOperation::Cancel) => {
                 Access::Requires(Scope::Write)
             }
             Self::Signal(
@@ -90,6 +105,7 @@ impl Operation {
                 | SignalOperation::Hold
                 | SignalOperation::Release,
             )
+            | Self::Return(ReturnOperation::Approve | ReturnOperation::Reject)
             | Self::Events(EventsOperation::Attention | EventsOperation::Stats) => {
                 Access::Requires(Scope::Operate)
             }
@@ -97,13 +113,21 @@ impl Operation {
                 QueryOperation::Order
                 | QueryOperation::Status
                 | QueryOperation::EstimatedDelivery
-                | QueryOperation::Result,
+                | QueryOperation::Result
+                | QueryOperation::Refunds
+                | QueryOperation::Refund
+                | QueryOperation::Returns
+                | QueryOperation::Return,
             )
             | Self::Events(EventsOperation::Orders | EventsOperation::AuditLog)
             | Self::Admin(AdminOperation::ListStock | AdminOperation::GetStock) => {
                 Access::Requires(Scope::Read)
             }
+            Self::Refund | Self::Return(ReturnOperation::Receive) => {
+                Access::Requires(Scope::Refund)
+            }
             Self::Admin(AdminOperation::PutStock) => Access::Requires(Scope::StockWrite),
+            Self::Admin(AdminOperation::Endpoint(_)) => Access::Requires(Scope::EndpointsWrite),
             // The pages contain no data: they call the API with the viewer's credentials.
             // A webhook event is authenticated by its signature alone.
             Self::Start(StartOperation::Health) | Self::Web(_) | Self::Webhook => Access::Public,

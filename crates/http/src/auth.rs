@@ -2,13 +2,14 @@
 //!
 //! A program has one mode, which [`configure_auth`] reads from the environment at its start. Until
 //! then every call is rejected. Start reading at [`Auth::authenticate`] and [`Auth::authorize`].
-//! API keys are in `api_key` and `key_source`, tokens in `token`, quotes in `quote`, and public keys in
+//! API keys are in `api_key` and `key_source`, tokens in `token`, quotes in `quote` and `quote_key`, and public keys in
 //! `jwks`.
 
 mod api_key;
 mod jwks;
 mod key_source;
 mod quote;
+mod quote_key;
 mod ring;
 mod token;
 
@@ -23,6 +24,7 @@ use settings::{Environment, SettingError};
 
 pub use api_key::{NewApiKey, create_api_key};
 pub use quote::{QuoteError, QuoteVerifier, VerifiedQuote};
+pub use quote_key::QuoteKey;
 
 /// The way in which callers authenticate (`API_AUTH`).
 #[derive(Debug)]

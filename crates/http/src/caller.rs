@@ -11,6 +11,8 @@ use domain::CustomerId;
 pub struct Caller {
     /// Unique per caller.
     name: String,
+    /// The name in logs and in audit logs, which identifies no person.
+    actor: String,
     scopes: Vec<Scope>,
     customer: Option<CustomerId>,
 }
@@ -25,28 +27,40 @@ impl Caller {
 
     pub(crate) fn new(name: String, scopes: Vec<Scope>, customer: Option<CustomerId>) -> Self {
         Self {
+            actor: name.clone(),
             name,
             scopes,
             customer,
         }
     }
 
+    /// Returns the caller of a token. Its subject can be an e-mail address, so logs have a hash of it.
+    pub(crate) fn of_token(
+        issuer: &str,
+        subject: &str,
+        scopes: Vec<Scope>,
+        customer: Option<CustomerId>,
+    ) -> Self {
+        let hash = Sha256::digest(format!("{issuer}\n{subject}"));
+        Self {
+            actor: format!("token:{}", HEXLOWER.encode(&hash[..16])),
+            ..Self::new(format!("token:{subject}"), scopes, customer)
+        }
+    }
+
     /// Returns a caller with every scope and this name.
     #[cfg(test)]
     pub(crate) fn with_name(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            ..Self::anonymous()
-        }
+        Self::new(name.to_owned(), Scope::ALL.to_vec(), None)
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the caller's name for audit logs, which identifies no person.
-    pub fn actor(&self) -> String {
-        self.log_name()
+    /// Returns the caller's name for logs and audit logs, which identifies no person.
+    pub fn actor(&self) -> &str {
+        &self.actor
     }
 
     pub(crate) fn is_anonymous(&self) -> bool {
@@ -61,16 +75,6 @@ impl Caller {
     pub fn customer(&self) -> Option<&CustomerId> {
         self.customer.as_ref()
     }
-
-    /// Returns the caller's name for the log.
-    ///
-    /// A token's subject can be an e-mail address, so the log has a hash of it.
-    pub(crate) fn log_name(&self) -> String {
-        match self.name.strip_prefix("token:") {
-            Some(subject) => format!("token:{}", HEXLOWER.encode(&Sha256::digest(subject)[..4])),
-            None => self.name.clone(),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -78,9 +82,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn token_subject_is_hashed_in_the_log() {
-        let caller = Caller::with_name("token:jane@example.com");
-        assert!(!caller.log_name().contains("jane"), "{}", caller.log_name());
-        assert_eq!(Caller::with_name("key:shop").log_name(), "key:shop");
+    fn actor_of_token_has_no_subject() {
+        let caller = Caller::of_token("https://issuer", "jane@example.com", Vec::new(), None);
+        let hash = caller.actor().strip_prefix("token:").unwrap();
+        assert_eq!(hash.len(), 32, "{hash}");
+        let other = Caller::of_token("https://other", "jane@example.com", Vec::new(), None);
+        assert_ne!(caller.actor(), other.actor());
+        assert_eq!(Caller::with_name("key:shop").actor(), "key:shop");
+        assert_eq!(Caller::anonymous().actor(), "anonymous");
     }
 }

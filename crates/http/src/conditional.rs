@@ -2,7 +2,7 @@
 //!
 //! An order's tag changes with every audit event, so a caller can poll without new bodies.
 
-use lambda_http::http::{HeaderMap, header};
+use lambda_http::http::{HeaderMap, HeaderName, header};
 
 use crate::prefer::split_unquoted;
 
@@ -37,25 +37,10 @@ pub enum IfNoneMatch {
 impl IfNoneMatch {
     /// Returns `None` if the header is missing or malformed; the caller then gets a full response.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let mut tags = Vec::new();
-        for line in headers.get_all(header::IF_NONE_MATCH) {
-            let line = line.to_str().ok()?.trim();
-            if line == "*" {
-                return Some(Self::Any);
-            }
-            for tag in split_unquoted(line, ',')
-                .map(str::trim)
-                .filter(|tag| !tag.is_empty())
-            {
-                let opaque = tag
-                    .strip_prefix("W/")
-                    .unwrap_or(tag)
-                    .strip_prefix('"')?
-                    .strip_suffix('"')?;
-                tags.push(opaque.to_owned());
-            }
+        match read_tags(headers, &header::IF_NONE_MATCH)? {
+            None => Some(Self::Any),
+            Some(tags) => (!tags.is_empty()).then_some(Self::Tags(tags)),
         }
-        (!tags.is_empty()).then_some(Self::Tags(tags))
     }
 
     /// Returns whether the caller has cached this state of an order.
@@ -70,6 +55,44 @@ impl IfNoneMatch {
             Self::Tags(tags) => tags.iter().any(|known| known == opaque),
         }
     }
+}
+
+/// Returns the states of an order that a change is for, from the header `If-Match` (RFC 9110, 13.1.1):
+/// the `seq` of each tag, or `None` without the header and with `*`. Our tags are weak, so weak and
+/// strong tags are compared alike. A malformed header matches no state.
+pub(crate) fn accepted_states(headers: &HeaderMap) -> Option<Vec<u32>> {
+    if !headers.contains_key(header::IF_MATCH) {
+        return None;
+    }
+    match read_tags(headers, &header::IF_MATCH) {
+        Some(None) => None,
+        Some(Some(tags)) => Some(tags.iter().filter_map(|tag| tag.parse().ok()).collect()),
+        None => Some(Vec::new()),
+    }
+}
+
+/// Returns the opaque parts of the tags in a header; `Some(None)` for `*`, and `None` for a malformed
+/// header.
+fn read_tags(headers: &HeaderMap, name: &HeaderName) -> Option<Option<Vec<String>>> {
+    let mut tags = Vec::new();
+    for line in headers.get_all(name) {
+        let line = line.to_str().ok()?.trim();
+        if line == "*" {
+            return Some(None);
+        }
+        for tag in split_unquoted(line, ',')
+            .map(str::trim)
+            .filter(|tag| !tag.is_empty())
+        {
+            let opaque = tag
+                .strip_prefix("W/")
+                .unwrap_or(tag)
+                .strip_prefix('"')?
+                .strip_suffix('"')?;
+            tags.push(opaque.to_owned());
+        }
+    }
+    Some(Some(tags))
 }
 
 #[cfg(test)]
@@ -107,6 +130,20 @@ mod tests {
                 "{lines:?}"
             );
         }
+    }
+
+    #[test]
+    fn change_is_for_the_named_states() {
+        let accepted = |line: &str| {
+            let mut headers = HeaderMap::new();
+            headers.append(header::IF_MATCH, line.parse().unwrap());
+            accepted_states(&headers)
+        };
+        assert_eq!(accepted("W/\"7\""), Some(vec![7]));
+        assert_eq!(accepted("\"6\", W/\"7\", \"other\""), Some(vec![6, 7]));
+        assert_eq!(accepted("*"), None);
+        assert_eq!(accepted("7"), Some(vec![]));
+        assert_eq!(accepted_states(&HeaderMap::new()), None);
     }
 
     #[test]

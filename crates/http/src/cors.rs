@@ -15,7 +15,7 @@ const REQUEST_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, If-
 
 /// The response headers that a page can read besides those that every page can.
 const RESPONSE_HEADERS: &str = "ETag, Link, Location, Preference-Applied, Retry-After, Server-Timing, WWW-Authenticate, \
-     X-Request-Id";
+     X-Client-Request-Id, X-Request-Id";
 
 /// The time for which a browser keeps the response to a preflight request, in seconds.
 const MAX_AGE: &str = "600";

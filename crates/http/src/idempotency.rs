@@ -1,10 +1,11 @@
 //! `Idempotency-Key`: the caller's name for one request and its retries.
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use lambda_http::http::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use crate::{Caller, Problem, ProblemCode};
+use domain::{OrderId, RefundId, ReturnId};
 
 const HEADER: &str = "idempotency-key";
 /// Longest key in characters.
@@ -47,6 +48,24 @@ impl IdempotencyKey {
         HEXLOWER.encode(&self.digest_for(operation)[..16])
     }
 
+    /// Returns the id of the refund of one order that this key makes: `RF-` and 20 base32 characters.
+    ///
+    /// # Errors
+    ///
+    /// Never: the id is valid.
+    pub fn refund_id(&self, order_id: &OrderId) -> Result<RefundId, Problem> {
+        refund_id_from(&self.digest_for(&format!("refund {order_id}")))
+    }
+
+    /// Returns the id of the return of one order that this key makes: `RT-` and 20 base32 characters.
+    ///
+    /// # Errors
+    ///
+    /// Never: the id is valid.
+    pub fn return_id(&self, order_id: &OrderId) -> Result<ReturnId, Problem> {
+        return_id_from(&self.digest_for(&format!("return {order_id}")))
+    }
+
     pub(crate) fn digest_for(&self, purpose: &str) -> [u8; 32] {
         let mut hash = Sha256::new();
         for part in [purpose, &self.caller, &self.key] {
@@ -56,6 +75,34 @@ impl IdempotencyKey {
         }
         hash.finalize().into()
     }
+}
+
+/// Returns an id of a refund for a request without a key.
+///
+/// # Errors
+///
+/// Never: the id is valid.
+pub fn random_refund_id(random: u128) -> Result<RefundId, Problem> {
+    refund_id_from(&random.to_be_bytes())
+}
+
+fn refund_id_from(bytes: &[u8]) -> Result<RefundId, Problem> {
+    let text = BASE32_NOPAD.encode(bytes);
+    RefundId::parse(&format!("RF-{}", &text[..20])).map_err(Problem::internal)
+}
+
+/// Returns an id of a return for a request without a key.
+///
+/// # Errors
+///
+/// Never: the id is valid.
+pub fn random_return_id(random: u128) -> Result<ReturnId, Problem> {
+    return_id_from(&random.to_be_bytes())
+}
+
+fn return_id_from(bytes: &[u8]) -> Result<ReturnId, Problem> {
+    let text = BASE32_NOPAD.encode(bytes);
+    ReturnId::parse(&format!("RT-{}", &text[..20])).map_err(Problem::internal)
 }
 
 #[cfg(test)]
@@ -78,6 +125,29 @@ mod tests {
         for bad in [&["a b"][..], &[""], &["a", "a"], &[&"x".repeat(256)]] {
             assert_eq!(key(bad, "a"), Err(400), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn refund_id_differs_by_order_and_caller() {
+        let order = |id| OrderId::parse(id).unwrap();
+        let id = |caller, of| {
+            key(&["k"], caller)
+                .unwrap()
+                .unwrap()
+                .refund_id(&order(of))
+                .unwrap()
+        };
+        assert_eq!(id("a", "o-1"), id("a", "o-1"));
+        assert_ne!(id("a", "o-1"), id("a", "o-2"));
+        assert_ne!(id("a", "o-1"), id("b", "o-1"));
+        assert_eq!(
+            random_return_id(0).unwrap().as_str(),
+            "RT-AAAAAAAAAAAAAAAAAAAA"
+        );
+        assert_eq!(
+            random_refund_id(0).unwrap().as_str(),
+            "RF-AAAAAAAAAAAAAAAAAAAA"
+        );
     }
 
     #[test]

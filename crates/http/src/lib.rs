@@ -36,26 +36,29 @@ mod trace;
 
 pub use access::{Access, Scope};
 pub use auth::{
-    NewApiKey, QuoteError, QuoteVerifier, VerifiedQuote, configure_auth, create_api_key,
+    NewApiKey, QuoteError, QuoteKey, QuoteVerifier, VerifiedQuote, configure_auth, create_api_key,
 };
 pub use body::{MAX_BODY_BYTES, MAX_WEBHOOK_BYTES};
 pub use caller::Caller;
 pub use conditional::{ETag, IfNoneMatch};
 pub use cors::configure_cors;
-pub use idempotency::{IdempotencyKey, MAX_LENGTH as MAX_IDEMPOTENCY_KEY_LENGTH};
+pub use idempotency::{
+    IdempotencyKey, MAX_LENGTH as MAX_IDEMPOTENCY_KEY_LENGTH, random_refund_id, random_return_id,
+};
 pub use lambda::{Application, run};
 pub use long_poll::LongPoll;
 pub use order_id::{order_id_from_key, random_order_id};
 pub use pagination::{PageCursor, decode_cursor, encode_cursor, encode_segment, next_link};
 pub use prefer::{MAX_WAIT_SECONDS, Wait};
-pub use problem::{Problem, ProblemCode, ProblemDocument, ProblemKind, Shortage};
+pub use problem::{Problem, ProblemCode, ProblemDocument, ProblemKind};
 pub use query_parameters::{DEFAULT_LIMIT, MAX_LIMIT, QueryParameters};
 pub use rate_limit::set_rate_limiter;
 pub use request::ApiRequest;
 pub use request_id::new_request_id;
 pub use response::ApiResponse;
 pub use route::{
-    AdminOperation, EventsOperation, Function, Operation, QueryOperation, ROUTES, Route,
-    RouteError, SignalOperation, StartOperation, WebOperation, find_route,
+    AdminOperation, EndpointOperation, EventsOperation, Function, Operation, QueryOperation,
+    ROUTES, ReturnOperation, Route, RouteError, SignalOperation, StartOperation, WebOperation,
+    find_route,
 };
 pub use serve::serve;

@@ -11,8 +11,10 @@ use lambda_http::{
 use serde::Serialize;
 
 use crate::{Scope, Wait, prefer::PREFERENCE_APPLIED};
-use contract::{DocumentError, FieldError, InvalidFields, RefusalCode, RequestError};
-use domain::{OrderId, OrderStatus};
+use contract::{
+    DocumentError, FieldError, InvalidFields, RefusalCode, ReportedPayment, RequestError,
+};
+use domain::{OrderId, OrderStatus, Shortage};
 
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident { $($variant:ident => ($status:literal, $code:literal, $title:literal)),+ $(,)? }) => {
@@ -41,13 +43,22 @@ codes! {
         CustomerCaller => (403, "customer_caller", "Caller is a customer"),
         RouteNotFound => (404, "route_not_found", "Route not found"),
         OrderNotFound => (404, "order_not_found", "Order not found"),
+        RefundNotFound => (404, "refund_not_found", "Refund not found"),
+        ReturnNotFound => (404, "return_not_found", "Return not found"),
         SkuNotFound => (404, "sku_not_found", "SKU not found"),
+        EndpointNotFound => (404, "endpoint_not_found", "Endpoint not found"),
+        DeliveryNotFound => (404, "delivery_not_found", "Delivery not found"),
         MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),
         OrderExists => (409, "order_exists", "Order already exists"),
         OrderRunning => (409, "order_running", "Order still open"),
         OutOfStock => (409, "out_of_stock", "Out of stock"),
+        ReservationLimit => (409, "reservation_limit", "Too many unpaid units"),
         InsufficientStock => (409, "insufficient_stock", "Insufficient stock"),
         StockLimit => (409, "stock_limit", "Stock limit exceeded"),
+        EndpointLimit => (409, "endpoint_limit", "Too many endpoints"),
+        EndpointDisabled => (409, "endpoint_disabled", "Endpoint disabled"),
+        EndpointFixed => (409, "endpoint_fixed", "Endpoint not changeable"),
+        PreconditionFailed => (412, "precondition_failed", "Order has changed"),
         BodyTooLarge => (413, "body_too_large", "Request body too large"),
         UnsupportedMediaType => (415, "unsupported_media_type", "Unsupported media type"),
         InvalidRequest => (422, "invalid_request", "Invalid request"),
@@ -106,7 +117,10 @@ impl ProblemKind {
             Self::Api(code) => code.parts(),
             Self::Refusal(code) => match code {
                 RefusalCode::PaymentMismatch
+                | RefusalCode::TransactionMismatch
+                | RefusalCode::DeliveryTimeInvalid
                 | RefusalCode::AddressIncomplete
+                | RefusalCode::MetadataTooLarge
                 | RefusalCode::Malformed => {
                     (422, code.as_str(), "Request not accepted by the order")
                 }
@@ -117,6 +131,16 @@ impl ProblemKind {
                 | RefusalCode::AlreadyPaid
                 | RefusalCode::NotPaid
                 | RefusalCode::PaymentIdInUse
+                | RefusalCode::PaymentRefunded
+                | RefusalCode::ItemsNotChangeable
+                | RefusalCode::IncreaseNotAllowed
+                | RefusalCode::InsufficientStock
+                | RefusalCode::PaymentInProgress
+                | RefusalCode::RefundExceedsPayment
+                | RefusalCode::RefundExceedsItems
+                | RefusalCode::NotDelivered
+                | RefusalCode::ReturnExceedsItems
+                | RefusalCode::ReturnStateConflict
                 | RefusalCode::NotShipped => {
                     (409, code.as_str(), "Conflict with the order's state")
                 }
@@ -143,6 +167,7 @@ pub struct Problem {
     detail: Box<str>,
     errors: Box<[FieldError]>,
     order_status: Option<OrderStatus>,
+    payment_status: Option<ReportedPayment>,
     reason: Option<&'static str>,
     shortages: Option<Box<Shortages>>,
     waited: Option<Wait>,
@@ -165,6 +190,9 @@ pub struct ProblemDocument<'a> {
     /// The order's status; the member `status` is the HTTP status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_status: Option<OrderStatus>,
+    /// With a refused confirmation, the payment that it reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_status: Option<ReportedPayment>,
     /// The failed check of a webhook event: `header`, `signature` or `timestamp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
@@ -173,33 +201,9 @@ pub struct ProblemDocument<'a> {
     pub shortages: &'a [Shortage],
 }
 
-/// A SKU of which too few units are available.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Shortage {
-    pub sku: String,
-    /// The units of the order. Absent for a caller that is a customer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<i64>,
-    /// The available units. Absent for a caller that is a customer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub available: Option<i64>,
-}
-
 /// All shortages of an order. In a box, because few problems have them.
 #[derive(Debug)]
 struct Shortages(Vec<Shortage>);
-
-impl Shortage {
-    /// Returns only the name of the SKU.
-    #[must_use]
-    pub fn without_figures(self) -> Self {
-        Self {
-            wanted: None,
-            available: None,
-            ..self
-        }
-    }
-}
 
 impl Problem {
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
@@ -212,6 +216,7 @@ impl Problem {
             detail: detail.into().into_boxed_str(),
             errors: Box::default(),
             order_status: None,
+            payment_status: None,
             reason: None,
             shortages: None,
             waited: None,
@@ -257,6 +262,19 @@ impl Problem {
         )
     }
 
+    /// Returns the problem of an unknown return.
+    pub fn return_not_found(order_id: &OrderId) -> Self {
+        Self::new(
+            ProblemCode::ReturnNotFound,
+            format!("The order '{order_id}' has no return with this id."),
+        )
+    }
+
+    /// Returns the problem of one invalid field of the body.
+    pub fn invalid_field(pointer: String, detail: String) -> Self {
+        InvalidFields(vec![FieldError { pointer, detail }]).into()
+    }
+
     /// Returns the problem of a path with an invalid value.
     pub fn invalid_path(detail: String) -> Self {
         Self::new(ProblemCode::InvalidRequest, detail)
@@ -299,7 +317,7 @@ impl Problem {
     pub fn out_of_stock(order_id: &OrderId, shortages: Vec<Shortage>, waited: Wait) -> Self {
         let names: Vec<_> = shortages
             .iter()
-            .map(|shortage| printable_excerpt(&shortage.sku))
+            .map(|shortage| printable_excerpt(shortage.sku.as_str()))
             .collect();
         let detail = format!(
             "The order '{order_id}' has failed: too few units are available of {}.",
@@ -310,6 +328,19 @@ impl Problem {
             shortages: Some(Box::new(Shortages(shortages))),
             waited: Some(waited),
             ..Self::new(ProblemCode::OutOfStock, detail)
+        }
+    }
+
+    /// Returns the problem of an order that failed because of the customer's other unpaid orders, within
+    /// the caller's wait.
+    pub fn reservation_limit(order_id: &OrderId, waited: Wait) -> Self {
+        let detail = format!(
+            "The order '{order_id}' has failed: the customer's unpaid orders hold too many units; pay or cancel one of them."
+        );
+        Self {
+            order_status: Some(OrderStatus::Failed),
+            waited: Some(waited),
+            ..Self::new(ProblemCode::ReservationLimit, detail)
         }
     }
 
@@ -360,6 +391,16 @@ impl Problem {
             .with_header(header::RETRY_AFTER, seconds.to_string())
     }
 
+    /// Returns the problem of a change with `If-Match` whose order has changed since.
+    pub fn precondition_failed(seq: u32) -> Self {
+        let tag = crate::ETag(seq);
+        let detail = format!(
+            "The order has changed; its tag is {tag} now. Read the order, then repeat the request with its tag."
+        );
+        Self::new(ProblemCode::PreconditionFailed, detail)
+            .with_header(header::ETAG, tag.to_string())
+    }
+
     fn with_header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
         self
@@ -375,6 +416,15 @@ impl Problem {
         Self {
             order_status,
             ..Self::from_kind(ProblemKind::Refusal(code), detail)
+        }
+    }
+
+    /// Adds the payment that a refused confirmation reports.
+    #[must_use]
+    pub fn with_payment_status(self, payment_status: Option<ReportedPayment>) -> Self {
+        Self {
+            payment_status,
+            ..self
         }
     }
 
@@ -407,6 +457,7 @@ impl Problem {
             code,
             errors: &self.errors,
             order_status: self.order_status,
+            payment_status: self.payment_status,
             reason: self.reason,
             shortages: self
                 .shortages

@@ -145,9 +145,9 @@ mod tests {
         let request = ApiRequest::new(
             request.map(|_| Body::Empty),
             route,
-            id,
+            (id, None),
             Caller::anonymous(),
-            "request".to_owned(),
+            ("request".to_owned(), None),
         );
         let mut parameters = QueryParameters::new(&request);
         parameters.parse("after", "must be a number", |text| text.parse::<u32>().ok());

@@ -6,9 +6,9 @@ use lambda_http::{Request, RequestExt, aws_lambda_events::query_map::QueryMap, h
 
 use crate::{
     Caller, IdempotencyKey, IfNoneMatch, Operation, Problem, ProblemCode, Route, Scope, Wait,
-    accept, body,
+    accept, body, conditional,
 };
-use contract::Request as OrderRequest;
+use contract::{Request as OrderRequest, RequestOrigin};
 use domain::{CustomerId, OrderId};
 
 /// A request that matched a route, from an authenticated caller.
@@ -20,8 +20,12 @@ pub struct ApiRequest {
     pub operation: Operation,
     pub caller: Caller,
     pub request_id: String,
+    /// The caller's own id of the request.
+    client_request_id: Option<String>,
     /// The value of the pattern's parameter, percent-decoded and not validated.
     path_parameter: Option<String>,
+    /// The value of the pattern's second parameter, percent-decoded and not validated.
+    second_parameter: Option<String>,
     query: QueryMap,
     headers: HeaderMap,
     body: Vec<u8>,
@@ -31,9 +35,9 @@ impl ApiRequest {
     pub(crate) fn new(
         request: Request,
         route: &Route,
-        path_parameter: Option<String>,
+        (path_parameter, second_parameter): (Option<String>, Option<String>),
         caller: Caller,
-        request_id: String,
+        (request_id, client_request_id): (String, Option<String>),
     ) -> Self {
         let query = request.query_string_parameters();
         let (parts, body) = request.into_parts();
@@ -42,7 +46,9 @@ impl ApiRequest {
             operation,
             caller,
             request_id,
+            client_request_id,
             path_parameter,
+            second_parameter,
             query,
             headers: parts.headers,
             body: body.to_vec(),
@@ -57,6 +63,16 @@ impl ApiRequest {
     pub fn order_id(&self) -> Result<OrderId, Problem> {
         let id = self.path_parameter();
         OrderId::parse(id).map_err(|_| Problem::order_not_found(id))
+    }
+
+    /// Returns the origin of the request, for the audit log of an order.
+    pub fn origin(&self) -> RequestOrigin {
+        RequestOrigin {
+            actor: self.caller.actor().to_owned(),
+            request_id: Some(self.request_id.clone()),
+            client_request_id: self.client_request_id.clone(),
+            if_match: conditional::accepted_states(&self.headers),
+        }
     }
 
     /// Returns the customer to whose orders the caller is restricted.
@@ -93,6 +109,11 @@ impl ApiRequest {
     /// Returns the path parameter as the caller sent it, percent-decoded.
     pub fn path_parameter(&self) -> &str {
         self.path_parameter.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the second path parameter as the caller sent it, percent-decoded.
+    pub fn second_parameter(&self) -> &str {
+        self.second_parameter.as_deref().unwrap_or_default()
     }
 
     /// Returns the first value of a query parameter.

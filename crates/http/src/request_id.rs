@@ -7,11 +7,14 @@ use lambda_http::{
 };
 
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// The header of a response that returns the caller's own id.
+pub(crate) const CLIENT_HEADER: HeaderName = HeaderName::from_static("x-client-request-id");
 const MAX_LENGTH: usize = 128;
 
 /// Returns the gateway's id of the request, so that its access log and our log have the same id.
 ///
-/// A request without a gateway has the caller's id, else Lambda's, else a new one.
+/// A request without a gateway has Lambda's id, else a new one. A caller cannot choose it: the audit log
+/// has it.
 pub(crate) fn request_id(request: &Request) -> String {
     let context = request.request_context_ref();
     let from_gateway = context.and_then(|context| match context {
@@ -23,7 +26,6 @@ pub(crate) fn request_id(request: &Request) -> String {
     let from_lambda = || Some(request.lambda_context_ref()?.request_id.as_str());
     from_gateway
         .filter(|id| is_safe_to_log(id))
-        .or_else(|| caller_request_id(request.headers()))
         .or_else(|| from_lambda().filter(|id| is_safe_to_log(id)))
         .map_or_else(new_request_id, str::to_owned)
 }
@@ -72,9 +74,8 @@ mod tests {
     }
 
     #[test]
-    fn callers_id_is_kept_if_safe_to_log() {
-        assert_eq!(id("abc-1:2"), "abc-1:2");
-        for bad in ["", "a b", "a\"b", &"x".repeat(129)] {
+    fn caller_cannot_choose_the_id() {
+        for bad in ["abc-1:2", "", "a b", "a\"b", &"x".repeat(129)] {
             let made = id(bad);
             assert_eq!(made.len(), 32, "{bad:?} gave {made}");
         }

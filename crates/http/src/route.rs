@@ -26,6 +26,10 @@ pub enum Operation {
     Events(EventsOperation),
     Admin(AdminOperation),
     Web(WebOperation),
+    /// Refunds a part of an order's money.
+    Refund,
+    /// Requests or changes a return.
+    Return(ReturnOperation),
     /// Receives a payment provider's webhook event; the path names the provider.
     Webhook,
 }
@@ -51,6 +55,10 @@ pub enum SignalOperation {
     ConfirmDelivery,
     Hold,
     Release,
+    /// Changes the quantities of an order.
+    UpdateItems,
+    /// Changes the shop's notes about an order.
+    Update,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +67,25 @@ pub enum QueryOperation {
     Status,
     EstimatedDelivery,
     Result,
+    /// Lists the refunds of an order.
+    Refunds,
+    /// Returns one refund of an order.
+    Refund,
+    /// Lists the returns of an order.
+    Returns,
+    /// Returns one return of an order.
+    Return,
+}
+
+/// An operation on the returns of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReturnOperation {
+    Request,
+    Approve,
+    Reject,
+    /// Reports that the units are back.
+    Receive,
+    Cancel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +104,24 @@ pub enum AdminOperation {
     ListStock,
     GetStock,
     PutStock,
+    /// An operation on the endpoints that receive messages.
+    Endpoint(EndpointOperation),
+}
+
+/// An operation on the endpoints that receive messages about orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointOperation {
+    Create,
+    List,
+    Get,
+    Change,
+    Delete,
+    RotateSecret,
+    Enable,
+    /// Sends a message that tests the endpoint.
+    Test,
+    ListDeliveries,
+    Redeliver,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +188,18 @@ const fn admin(method: Method, pattern: &'static str, operation: AdminOperation)
     }
 }
 
+const fn change_return(pattern: &'static str, operation: ReturnOperation) -> Route {
+    Route {
+        method: Method::POST,
+        pattern,
+        operation: Operation::Return(operation),
+    }
+}
+
+const fn endpoint(method: Method, pattern: &'static str, operation: EndpointOperation) -> Route {
+    admin(method, pattern, AdminOperation::Endpoint(operation))
+}
+
 const fn web(method: Method, pattern: &'static str, operation: WebOperation) -> Route {
     Route {
         method,
@@ -175,6 +232,7 @@ pub static ROUTES: &[Route] = &[
     ),
     signal(Method::POST, "/orders/{id}/cancel", SignalOperation::Cancel),
     signal(Method::DELETE, "/orders/{id}", SignalOperation::Cancel),
+    signal(Method::PATCH, "/orders/{id}", SignalOperation::Update),
     signal(
         Method::POST,
         "/orders/{id}/signals/update-address",
@@ -210,11 +268,38 @@ pub static ROUTES: &[Route] = &[
         "/orders/{id}/signals/release",
         SignalOperation::Release,
     ),
+    signal(
+        Method::POST,
+        "/orders/{id}/signals/update-items",
+        SignalOperation::UpdateItems,
+    ),
     Route {
         method: Method::POST,
         pattern: "/webhooks/{provider}",
         operation: Operation::Webhook,
     },
+    Route {
+        method: Method::POST,
+        pattern: "/orders/{id}/refunds",
+        operation: Operation::Refund,
+    },
+    change_return("/orders/{id}/returns", ReturnOperation::Request),
+    change_return(
+        "/orders/{id}/returns/{return_id}/approve",
+        ReturnOperation::Approve,
+    ),
+    change_return(
+        "/orders/{id}/returns/{return_id}/reject",
+        ReturnOperation::Reject,
+    ),
+    change_return(
+        "/orders/{id}/returns/{return_id}/receive",
+        ReturnOperation::Receive,
+    ),
+    change_return(
+        "/orders/{id}/returns/{return_id}/cancel",
+        ReturnOperation::Cancel,
+    ),
     query(Method::GET, "/orders/{id}", QueryOperation::Order),
     query(Method::GET, "/orders/{id}/status", QueryOperation::Status),
     query(
@@ -223,6 +308,18 @@ pub static ROUTES: &[Route] = &[
         QueryOperation::EstimatedDelivery,
     ),
     query(Method::GET, "/orders/{id}/result", QueryOperation::Result),
+    query(Method::GET, "/orders/{id}/refunds", QueryOperation::Refunds),
+    query(
+        Method::GET,
+        "/orders/{id}/refunds/{refund_id}",
+        QueryOperation::Refund,
+    ),
+    query(Method::GET, "/orders/{id}/returns", QueryOperation::Returns),
+    query(
+        Method::GET,
+        "/orders/{id}/returns/{return_id}",
+        QueryOperation::Return,
+    ),
     events(Method::GET, "/orders", EventsOperation::Orders),
     events(
         Method::GET,
@@ -238,6 +335,52 @@ pub static ROUTES: &[Route] = &[
     admin(Method::GET, "/stock", AdminOperation::ListStock),
     admin(Method::GET, "/stock/{sku}", AdminOperation::GetStock),
     admin(Method::PUT, "/stock/{sku}", AdminOperation::PutStock),
+    endpoint(
+        Method::POST,
+        "/webhook-endpoints",
+        EndpointOperation::Create,
+    ),
+    endpoint(Method::GET, "/webhook-endpoints", EndpointOperation::List),
+    endpoint(
+        Method::GET,
+        "/webhook-endpoints/{id}",
+        EndpointOperation::Get,
+    ),
+    endpoint(
+        Method::PATCH,
+        "/webhook-endpoints/{id}",
+        EndpointOperation::Change,
+    ),
+    endpoint(
+        Method::DELETE,
+        "/webhook-endpoints/{id}",
+        EndpointOperation::Delete,
+    ),
+    endpoint(
+        Method::POST,
+        "/webhook-endpoints/{id}/rotate-secret",
+        EndpointOperation::RotateSecret,
+    ),
+    endpoint(
+        Method::POST,
+        "/webhook-endpoints/{id}/enable",
+        EndpointOperation::Enable,
+    ),
+    endpoint(
+        Method::POST,
+        "/webhook-endpoints/{id}/test",
+        EndpointOperation::Test,
+    ),
+    endpoint(
+        Method::GET,
+        "/webhook-endpoints/{id}/deliveries",
+        EndpointOperation::ListDeliveries,
+    ),
+    endpoint(
+        Method::POST,
+        "/webhook-endpoints/{id}/deliveries/{delivery_id}/redeliver",
+        EndpointOperation::Redeliver,
+    ),
     web(Method::GET, "/", WebOperation::Console),
     web(Method::GET, "/console/{path+}", WebOperation::ConsoleFile),
     web(Method::GET, "/openapi.json", WebOperation::OpenApi),
@@ -252,7 +395,7 @@ impl Operation {
     pub const fn function(self) -> Function {
         match self {
             Self::Start(_) => Function::Start,
-            Self::Signal(_) => Function::Signal,
+            Self::Signal(_) | Self::Refund | Self::Return(_) => Function::Signal,
             Self::Query(_) => Function::Query,
             Self::Events(_) => Function::Events,
             Self::Admin(_) => Function::Admin,
@@ -365,6 +508,17 @@ pub fn find_route(
     Ok((route, parameter.and_then(value)))
 }
 
+/// Returns the value of a pattern's second parameter, percent-decoded.
+pub(crate) fn second_parameter(pattern: &str, path: &str) -> Option<String> {
+    let index = pattern
+        .split('/')
+        .enumerate()
+        .filter(|(_, part)| part.starts_with('{'))
+        .nth(1)
+        .map(|(index, _)| index)?;
+    path.split('/').nth(index).and_then(decode)
+}
+
 /// Returns the path of a route that the caller has written with slashes at its end.
 pub(crate) fn without_trailing_slash(path: &str) -> Option<&str> {
     let trimmed = path.trim_end_matches('/');
@@ -420,6 +574,9 @@ mod tests {
                 .replace("{id}", "order-1")
                 .replace("{provider}", "order-1")
                 .replace("{sku}", "order-1")
+                .replace("{refund_id}", "refund-1")
+                .replace("{return_id}", "return-1")
+                .replace("{delivery_id}", "delivery-1")
                 .replace("{path+}", "a/b");
             let expected = if is_greedy(route.pattern) {
                 "a/b"
@@ -470,6 +627,15 @@ mod tests {
     }
 
     #[test]
+    fn second_parameter_is_decoded() {
+        let pattern = "/orders/{id}/refunds/{refund_id}";
+        let found = |path| second_parameter(pattern, path);
+        assert_eq!(found("/orders/1/refunds/RF%201").as_deref(), Some("RF 1"));
+        assert_eq!(found("/orders/1/refunds/%FF"), None);
+        assert_eq!(second_parameter("/orders/{id}", "/orders/1"), None);
+    }
+
+    #[test]
     fn unknown_path_differs_from_wrong_method() {
         for path in [
             "//",
@@ -486,7 +652,7 @@ mod tests {
             Err(RouteError::WrongMethod { allow }) => allow,
             other => panic!("{other:?}"),
         };
-        assert_eq!(allow("PATCH", "/orders/1"), "DELETE, GET, HEAD");
+        assert_eq!(allow("PUT", "/orders/1"), "DELETE, GET, HEAD, PATCH");
         assert_eq!(allow("PUT", "/orders"), "GET, HEAD, POST");
         assert_eq!(allow("GET", "/orders/1/start"), "POST");
         assert_eq!(allow("HEAD", "/orders/1/start"), "POST");

@@ -76,13 +76,14 @@ where
             let handled = AssertUnwindSafe(async {
                 trace_id = telemetry::current_trace().map(|trace| trace.trace_id());
                 let authenticated = authorize(auth, &request, route).await?;
-                caller = (!authenticated.is_anonymous()).then(|| authenticated.log_name());
+                caller = (!authenticated.is_anonymous()).then(|| authenticated.actor().to_owned());
+                let parameters = (id, route::second_parameter(route.pattern, path.path()));
                 handle(ApiRequest::new(
                     request,
                     route,
-                    id,
+                    parameters,
                     authenticated,
-                    request_id.clone(),
+                    (request_id.clone(), caller_request_id.clone()),
                 ))
                 .await
             });
@@ -142,9 +143,11 @@ where
     response_headers::add_caching_headers(headers, operation, is_problem, origins.is_enabled());
     origins.apply(origin, headers);
     for (name, value) in [
-        (request_id::HEADER, request_id),
-        (SERVER_TIMING, steps.to_server_timing(duration)),
+        (request_id::HEADER, Some(request_id)),
+        (request_id::CLIENT_HEADER, caller_request_id),
+        (SERVER_TIMING, Some(steps.to_server_timing(duration))),
     ] {
+        let Some(value) = value else { continue };
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     description::{BODY_PROBLEMS, Description, STOCK, problem_kinds},
-    examples,
+    endpoints, examples,
     operation::LIST_PROBLEMS,
     parameters,
     requests::Body,
@@ -18,11 +18,12 @@ pub(crate) const fn operation_id(operation: AdminOperation) -> &'static str {
         AdminOperation::ListStock => "listStock",
         AdminOperation::GetStock => "getStock",
         AdminOperation::PutStock => "changeStock",
+        AdminOperation::Endpoint(operation) => endpoints::operation_id(operation),
     }
 }
 
 /// The problem of a caller that is a customer. Every route of the function has it.
-const CUSTOMER: [ProblemCode; 1] = [ProblemCode::CustomerCaller];
+pub(crate) const CUSTOMER: [ProblemCode; 1] = [ProblemCode::CustomerCaller];
 
 pub(crate) fn describe(operation: AdminOperation, types: &mut SchemaRegistry) -> Description {
     match operation {
@@ -60,6 +61,7 @@ pub(crate) fn describe(operation: AdminOperation, types: &mut SchemaRegistry) ->
             problems: problem_kinds(&[&LIST_PROBLEMS, &CUSTOMER, &[ProblemCode::SkuNotFound]]),
         },
         AdminOperation::PutStock => describe_change(types),
+        AdminOperation::Endpoint(operation) => endpoints::describe(operation, types),
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) const ORDER_ACTIONS: &str = "Order actions";
 pub(crate) const PAYMENTS: &str = "Payments";
 pub(crate) const PAYMENT_WEBHOOKS: &str = "Payment webhooks";
 pub(crate) const STOCK: &str = "Stock";
+pub(crate) const ENDPOINTS: &str = "Endpoints";
 pub(crate) const HEALTH: &str = "Health";
 
 /// The problems of every operation that reads a JSON body.

@@ -10,9 +10,10 @@ use crate::{
     sample::CREATED_AT,
     types::{DescribeSchema, SchemaRegistry, reference},
 };
+use contract::{AuditEventView, is_public_field};
 use domain::{AuditEvent, AuditEventType};
 
-impl DescribeSchema for AuditEvent {
+impl DescribeSchema for AuditEventView {
     const NAME: Option<&'static str> = Some("Event");
 
     fn schema(types: &mut SchemaRegistry) -> Value {
@@ -39,26 +40,46 @@ impl DescribeSchema for AuditEvent {
 fn event_schema(kind: AuditEventType, types: &mut SchemaRegistry) -> Value {
     // Never called. It fails to compile if the event has another field.
     fn _is_complete(
-        AuditEvent {
-            seq: _,
-            kind: _,
-            payload: _,
-            ts: _,
-        }: &AuditEvent,
+        AuditEventView {
+            event:
+                AuditEvent {
+                    seq: _,
+                    kind: _,
+                    payload: _,
+                    ts: _,
+                },
+            actor: _,
+            request_id: _,
+            client_request_id: _,
+            claims: _,
+        }: &AuditEventView,
     ) {
     }
     let Payload {
         written,
-        schema,
+        mut schema,
         example,
     } = payload::describe(kind, types);
+    // Customers do not get the other fields.
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|name| is_public_field(kind, name.as_str().unwrap_or_default()));
+    }
     let mut seq = types.schema_of::<u32>();
     seq["description"] =
         json!("The number of the event in its order: 1, 2, 3 and so on without a gap.");
     json!({
         "description": written,
         "type": "object",
-        "properties": {"seq": seq, "type": {"const": kind.as_str()}, "payload": schema, "ts": types.schema_of::<DateTime<Utc>>()},
+        "properties": {
+            "seq": seq, "type": {"const": kind.as_str()}, "payload": schema, "ts": types.schema_of::<DateTime<Utc>>(),
+            "actor": {
+                "type": "string",
+                "description": "The authenticated caller of the request that caused the event. Absent for other events and for callers of customers.",
+            },
+            "request_id": {"type": "string", "description": "The `X-Request-Id` of the response."},
+            "client_request_id": {"type": "string", "description": "The caller's own `X-Request-Id`."},
+            "claims": {"type": "object", "description": "Names in the request, which only its caller has claimed."},
+        },
         "required": ["seq", "type", "payload", "ts"],
         "examples": [event(kind, 1, &example)],
     })

@@ -103,6 +103,20 @@ pub(crate) fn address_updated() -> Value {
     response
 }
 
+pub(crate) fn items_updated() -> Value {
+    let mut response = accepted("pending", "pay", "Items updated.");
+    response["items"] = json!([{"sku": "MUG-1", "name": "Mug", "quantity": 1, "unit_price": 12}]);
+    response["total_amount"] = json!(16.9);
+    response
+}
+
+pub(crate) fn notes_updated() -> Value {
+    let mut response = accepted("delivered", "done", "Order updated.");
+    response["external_reference"] = json!("ERP-4711");
+    response["metadata"] = json!({"channel": "web"});
+    response
+}
+
 pub(crate) fn undecided() -> Value {
     json!({"order_id": ORDER_ID, "status": "preparing", "message": "The carrier has not confirmed yet whether it has the parcel."})
 }
@@ -133,8 +147,16 @@ fn parcel() -> Value {
     let mut parcel = shipment();
     if let Some(fields) = parcel.as_object_mut() {
         fields.remove("estimated_delivery");
+        fields.insert("events".to_owned(), json!([]));
     }
     parcel
+}
+
+pub(crate) fn tracking_event() -> Value {
+    json!({
+        "id": "msg_1", "type": "in_transit", "at": "2026-11-22T08:00:00Z",
+        "description": "left the depot", "location": "Anytown",
+    })
 }
 
 pub(crate) fn stats() -> Value {
@@ -256,6 +278,90 @@ pub(crate) fn stock_list() -> Value {
     json!({"stock": [stock_changed()]})
 }
 
+pub(crate) fn refund() -> Value {
+    json!({
+        "refund_id": "RF-4QKJ2N7C5XW3MZT6D8RA", "order_id": ORDER_ID, "state": "refunded", "amount": 20,
+        "currency": "USD", "refunded_amount": 20, "restock": false, "reason": "a scratch", "failure": null,
+        "requested_by": "key:shop", "created_at": CREATED_AT, "updated_at": CREATED_AT,
+    })
+}
+
+/// Returns a refund that was just accepted.
+pub(crate) fn accepted_refund() -> Value {
+    let mut refund = refund();
+    refund["state"] = json!("pending");
+    refund["refunded_amount"] = json!(0);
+    refund
+}
+
+/// Returns a return in this state.
+pub(crate) fn return_in_state(state: &str) -> Value {
+    let is_received = matches!(state, "received" | "closed");
+    let mut item = json!({"sku": "ABC123", "quantity": 1, "reason": "too small"});
+    if is_received {
+        item["received_quantity"] = json!(1);
+    }
+    json!({
+        "return_id": "RT-4QKJ2N7C5XW3MZT6D8RA", "order_id": ORDER_ID, "state": state, "items": [item],
+        "restock": is_received, "note": null,
+        "refund_id": is_received.then_some("RF-4QKJ2N7C5XW3MZT6D8RA"),
+        "requested_by": "key:app", "requested_by_customer": true, "created_at": CREATED_AT, "updated_at": CREATED_AT,
+    })
+}
+
+pub(crate) fn return_list() -> Value {
+    json!({"returns": [return_in_state("requested")]})
+}
+
+pub(crate) fn refund_list() -> Value {
+    json!({"refunds": [refund()]})
+}
+
+pub(crate) fn endpoint() -> Value {
+    json!({
+        "id": ENDPOINT_ID, "url": "https://shop.example/hooks", "events": ["order.shipped", "order.delivered"],
+        "description": "The shop's tracking page", "is_enabled": true, "disabled_at": null, "disabled_reason": null,
+        "last_success_at": null, "created_by": "key:shop", "created_at": CREATED_AT, "updated_at": CREATED_AT,
+    })
+}
+
+/// The id of the endpoint in the examples.
+pub(crate) const ENDPOINT_ID: &str = "ep_4f1c2a90b7d34e5f61728394";
+
+pub(crate) fn endpoint_list() -> Value {
+    json!({"webhook_endpoints": [endpoint()]})
+}
+
+pub(crate) fn endpoint_created() -> Value {
+    let mut created = endpoint();
+    created["secret"] = json!(EXAMPLE_SECRET);
+    created
+}
+
+pub(crate) fn secret_rotated() -> Value {
+    json!({"secret": EXAMPLE_SECRET, "previous_valid_until": "2026-11-22T12:00:00Z"})
+}
+
+/// Not a secret of any endpoint.
+const EXAMPLE_SECRET: &str = "whsec_ZXhhbXBsZS1zZWNyZXQtb2YtYW4tZW5kcG9pbnQtMDE=";
+
+pub(crate) fn delivery() -> Value {
+    json!({
+        "id": "1842", "message_id": "msg_6c1f0d52a4e94b7f8d3e5a0b9c2d1e4f", "type": "order.shipped",
+        "order_id": ORDER_ID, "seq": 9, "status": "pending", "attempts": 1, "response_status": 503,
+        "error": "the receiver responded 503", "created_at": CREATED_AT, "next_attempt_at": "2026-11-21T12:00:05Z",
+        "delivered_at": null,
+    })
+}
+
+pub(crate) fn delivery_list() -> Value {
+    json!({"deliveries": [delivery()]})
+}
+
+pub(crate) fn order_message() -> Value {
+    json!({"type": "order.shipped", "timestamp": CREATED_AT, "data": order()})
+}
+
 pub(crate) fn healthy() -> Value {
     json!({"status": "ok", "temporal": {"reachable": true}})
 }
@@ -278,8 +384,13 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
         "Currency" => order["currency"].clone(),
         "Customer" => order["customer"].clone(),
         "DeliveryPolicy" => policy()["delivery"].clone(),
+        "Delivery" => delivery(),
+        "DeliveryList" => delivery_list(),
         "Dependency" => healthy()["temporal"].clone(),
         "Duration" => policy()["payment_timeout"].clone(),
+        "Endpoint" => endpoint(),
+        "EndpointCreated" => endpoint_created(),
+        "EndpointList" => endpoint_list(),
         "EstimatedDelivery" => estimated_delivery(),
         "Event" => event::example(AuditEventType::OrderValidated, 2),
         "EventList" => audit_log(),
@@ -287,19 +398,31 @@ pub(crate) fn example_of_schema(name: &str) -> Option<Value> {
         "FailureCount" => stats()["failures"][0].clone(),
         "FieldError" => field_error(),
         "Health" => healthy(),
+        "ItemQuantity" => json!({"sku": "ABC123", "quantity": 1}),
+        "TrackingEvent" => tracking_event(),
         "HourCount" => stats()["hours"][0].clone(),
         "Line" => order["items"][0].clone(),
         "MoneyDue" => stats()["money"][0].clone(),
         "Order" => order,
         "OrderId" => json!(ORDER_ID),
         "OrderList" => order_list(),
+        "OrderMessage" => order_message(),
+        "HoldLimits" => json!({"per_order": 100, "per_customer": 200, "timeout": "30m"}),
         "OrderPolicy" => policy(),
         "OrderState" => status(),
         "PaymentId" => order["payment_info"]["payment_id"].clone(),
         "PaymentInfo" => payment(),
         "Problem" => problem(),
+        "Refund" => refund(),
+        "RefundId" => refund()["refund_id"].clone(),
+        "RefundList" => refund_list(),
+        "Return" => return_in_state("closed"),
+        "ReturnId" => return_in_state("closed")["return_id"].clone(),
+        "ReturnLine" => return_in_state("closed")["items"][0].clone(),
+        "ReturnList" => return_list(),
         "Result" => result(),
         "ReviewPolicy" => policy()["review"].clone(),
+        "SecretRotated" => secret_rotated(),
         "Shipment" => parcel(),
         "ShipmentInfo" => shipment(),
         "Shortage" => json!({"sku": "ABC123", "wanted": 3, "available": 1}),

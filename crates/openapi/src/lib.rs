@@ -8,13 +8,17 @@
 
 mod admin;
 mod description;
+mod endpoints;
 mod event;
 mod examples;
+mod messages;
 mod operation;
 mod parameters;
 mod problems;
+mod refunds;
 mod requests;
 mod response;
+mod returns;
 mod sample;
 mod security;
 mod signals;
@@ -61,6 +65,7 @@ pub fn document() -> Value {
             .or_insert_with(|| json!({}));
         path[route.method.as_str().to_lowercase()] = operation;
     }
+    let webhooks = messages::webhooks(&mut types);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -74,6 +79,7 @@ pub fn document() -> Value {
         "servers": [{"url": "./"}],
         "tags": operation::tags(),
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas(types),
             "examples": problems::examples(),

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use crate::{
     admin,
     description::{
-        BODY_PROBLEMS, Description, HEALTH, ORDER_ACTIONS, ORDERS, PAYMENT_WEBHOOKS, PAYMENTS,
-        STOCK, problem_kinds,
+        BODY_PROBLEMS, Description, ENDPOINTS, HEALTH, ORDER_ACTIONS, ORDERS, PAYMENT_WEBHOOKS,
+        PAYMENTS, STOCK, problem_kinds,
     },
-    examples, parameters, problems,
+    examples, parameters, problems, refunds,
     requests::Body,
     response::{json_content, response, text_content, with_table},
-    security, signals,
+    returns, security, signals,
     types::SchemaRegistry,
 };
 use contract::{EstimatedDeliveryView, OrderView, ResultView, Stats, StatusView};
@@ -28,6 +28,7 @@ pub(crate) fn tags() -> Value {
         {"name": ORDER_ACTIONS, "description": "Review, cancel, pay and deliver an order, or change its address. The response reports the order's own decision."},
         {"name": PAYMENTS, "description": "Payments that an operator must act on."},
         {"name": STOCK, "description": "Available, held and shipped units of each SKU."},
+        {"name": ENDPOINTS, "description": "Addresses of other systems that receive signed messages about orders."},
         {"name": PAYMENT_WEBHOOKS, "description": "Signed webhook events of payment providers."},
         {"name": HEALTH, "description": "The health of the API and of its connection to Temporal."},
     ])
@@ -118,6 +119,14 @@ fn operation_id(route: &Route) -> Option<&'static str> {
         Operation::Signal(SignalOperation::ConfirmDelivery) => "confirmDelivery",
         Operation::Signal(SignalOperation::Hold) => "holdOrder",
         Operation::Signal(SignalOperation::Release) => "releaseOrder",
+        Operation::Signal(SignalOperation::Update) => "updateOrder",
+        Operation::Signal(SignalOperation::UpdateItems) => "updateItems",
+        Operation::Refund => "refundOrder",
+        Operation::Return(operation) => returns::operation_id(operation),
+        Operation::Query(QueryOperation::Returns) => "listReturns",
+        Operation::Query(QueryOperation::Return) => "getReturn",
+        Operation::Query(QueryOperation::Refunds) => "listRefunds",
+        Operation::Query(QueryOperation::Refund) => "getRefund",
         Operation::Query(QueryOperation::Order) => "getOrder",
         Operation::Query(QueryOperation::Status) => "getOrderStatus",
         Operation::Query(QueryOperation::EstimatedDelivery) => "getEstimatedDelivery",
@@ -147,6 +156,12 @@ fn description(operation: Operation, types: &mut SchemaRegistry) -> Option<Descr
         Operation::Start(StartOperation::Health) => describe_health(types),
         Operation::Start(operation) => describe_start(operation, types),
         Operation::Signal(operation) => signals::description(operation, types),
+        Operation::Refund => refunds::describe_request(types),
+        Operation::Query(QueryOperation::Refunds) => refunds::describe_list(types),
+        Operation::Query(QueryOperation::Refund) => refunds::describe_refund(types),
+        Operation::Return(operation) => returns::describe_change(operation, types),
+        Operation::Query(QueryOperation::Returns) => returns::describe_list(types),
+        Operation::Query(QueryOperation::Return) => returns::describe_return(types),
         Operation::Query(operation) => describe_query(operation, types),
         Operation::Events(operation) => describe_list(operation, types),
         Operation::Admin(operation) => admin::describe(operation, types),
@@ -173,6 +188,7 @@ fn describe_start(operation: StartOperation, types: &mut SchemaRegistry) -> Desc
     )];
     let common = [
         ProblemCode::OutOfStock,
+        ProblemCode::ReservationLimit,
         ProblemCode::InvalidIdempotencyKey,
         ProblemCode::InvalidQuery,
         ProblemCode::TemporalUnavailable,
@@ -221,7 +237,7 @@ const READ_HEADERS: [(&str, &str); 3] = [
 ];
 
 /// The problems of every read of one order.
-const READ_PROBLEMS: [ProblemCode; 6] = [
+pub(crate) const READ_PROBLEMS: [ProblemCode; 6] = [
     ProblemCode::OrderNotFound,
     ProblemCode::InvalidQuery,
     ProblemCode::TemporalUnavailable,
@@ -255,7 +271,11 @@ fn describe_query(operation: QueryOperation, types: &mut SchemaRegistry) -> Desc
             "The result of the closed order.",
             json_content(&types.schema_of::<ResultView>(), &examples::result()),
         ),
-        QueryOperation::Order => (
+        QueryOperation::Order
+        | QueryOperation::Refunds
+        | QueryOperation::Refund
+        | QueryOperation::Returns
+        | QueryOperation::Return => (
             "Get an order",
             "Returns the full state. An open order is read from its workflow, a closed order from the database. \
              If no worker is running, an open order is also read from the database. \

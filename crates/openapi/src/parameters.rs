@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::examples::ENDPOINT_ID;
 use contract::{OrderAttention, OrderSort, Source, id_schema};
-use domain::{Concern, CustomerId, OrderId, OrderStatus, Sku};
+use domain::{Concern, CustomerId, OrderId, OrderStatus, RefundId, ReturnId, Sku};
 use orderflow_http::{DEFAULT_LIMIT, MAX_IDEMPOTENCY_KEY_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS};
 
 /// Returns the parameters that several routes share.
@@ -31,7 +32,8 @@ pub(crate) fn components() -> Map<String, Value> {
             json!({
                 "name": "X-Request-Id", "in": "header",
                 "description": "The caller's own id of this call, for example `checkout-7421`. \
-                    The log has it beside the id of the response. An invalid id is ignored.",
+                    The log and the audit log have it beside the id of the response, \
+                    which returns it as `X-Client-Request-Id`. An invalid id is ignored.",
                 "schema": {"type": "string"},
             }),
         ),
@@ -41,6 +43,15 @@ pub(crate) fn components() -> Map<String, Value> {
                 "name": "If-None-Match", "in": "header",
                 "description": "The `ETag` of the version that the client has, for example `W/\"7\"`. \
                     If this version is current, the response is 304.",
+                "schema": {"type": "string"},
+            }),
+        ),
+        (
+            "IfMatch",
+            json!({
+                "name": "If-Match", "in": "header",
+                "description": "The `ETag` of the order that the change is for, for example `W/\"7\"`. \
+                    If the order has changed since, the response is 412. `*` accepts every state.",
                 "schema": {"type": "string"},
             }),
         ),
@@ -196,6 +207,42 @@ pub(crate) fn sku() -> Value {
     })
 }
 
+pub(crate) fn refund_id() -> Value {
+    json!({
+        "name": "refund_id", "in": "path", "required": true, "description": "The id of the refund.",
+        "schema": id_schema::<RefundId>(), "example": "RF-4QKJ2N7C5XW3MZT6D8RA",
+    })
+}
+
+pub(crate) fn return_id() -> Value {
+    json!({
+        "name": "return_id", "in": "path", "required": true, "description": "The id of the return.",
+        "schema": id_schema::<ReturnId>(), "example": "RT-4QKJ2N7C5XW3MZT6D8RA",
+    })
+}
+
+pub(crate) fn endpoint_id() -> Value {
+    json!({
+        "name": "id", "in": "path", "required": true, "description": "The id of the endpoint.",
+        "schema": {"type": "string", "pattern": "^(ep_[0-9a-f]{24}|event_bus)$"}, "example": ENDPOINT_ID,
+    })
+}
+
+pub(crate) fn delivery_id() -> Value {
+    json!({
+        "name": "delivery_id", "in": "path", "required": true, "description": "The id of the message to the endpoint.",
+        "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}, "example": "1842",
+    })
+}
+
+pub(crate) fn delivery_status() -> Value {
+    query(
+        "status",
+        "Return only messages with this status.",
+        &json!({"enum": ["pending", "delivered", "failed"]}),
+    )
+}
+
 /// Returns the parameters of the work list.
 pub(crate) fn attention_filters() -> Vec<Value> {
     let concerns: Vec<_> = Concern::ALL
@@ -238,7 +285,8 @@ pub(crate) fn reservation_wait() -> Value {
     json!({
         "name": "Prefer", "in": "header",
         "description": format!("`wait=N` (RFC 7240) waits up to N seconds until the stock is reserved, {MAX_WAIT_SECONDS} at most. \
-            If the stock is too low, the response is 409 `out_of_stock`. Other preferences are ignored."),
+            If the stock is too low, the response is 409 `out_of_stock`; if the customer's unpaid orders hold too much, 409 \
+            `reservation_limit`. Other preferences are ignored."),
         "schema": {"type": "string"},
     })
 }
@@ -247,9 +295,11 @@ pub(crate) fn provider() -> Value {
     let names: Vec<_> = domain::WebhookProvider::ALL
         .iter()
         .map(|provider| provider.as_str())
+        // The bridge to a carrier reports about parcels.
+        .chain(["carrier"])
         .collect();
     json!({
-        "name": "provider", "in": "path", "required": true, "description": "The payment provider that sends the webhook event.",
+        "name": "provider", "in": "path", "required": true, "description": "The payment provider that sends the webhook event, or `carrier` for the bridge to a carrier.",
         "schema": {"enum": names},
     })
 }

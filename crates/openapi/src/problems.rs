@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{response::response, sample::ORDER_ID};
 use contract::{Document, RefusalCode};
-use domain::{OrderId, OrderStatus};
+use domain::{OrderId, OrderStatus, Shortage, Sku};
 use orderflow_http::{Problem, ProblemCode, ProblemKind, Wait};
 
 /// Returns one response per status code of these kinds.
@@ -84,16 +84,22 @@ fn problem(kind: ProblemKind) -> Problem {
             Problem::order_not_found("ORD-20261121-120000-AB12")
         }
         ProblemKind::Api(ProblemCode::OutOfStock) => {
-            let shortages = vec![orderflow_http::Shortage {
-                sku: "ABC123".to_owned(),
-                wanted: Some(3),
-                available: Some(1),
-            }];
-            match OrderId::parse(ORDER_ID) {
-                Ok(id) => Problem::out_of_stock(&id, shortages, Wait::from_seconds(5)),
-                Err(_) => Problem::new(ProblemCode::OutOfStock, kind.title()),
+            match (OrderId::parse(ORDER_ID), Sku::parse("ABC123")) {
+                (Ok(id), Ok(sku)) => {
+                    let shortages = vec![Shortage {
+                        sku,
+                        wanted: Some(3),
+                        available: Some(1),
+                    }];
+                    Problem::out_of_stock(&id, shortages, Wait::from_seconds(5))
+                }
+                (Err(_), _) | (_, Err(_)) => Problem::new(ProblemCode::OutOfStock, kind.title()),
             }
         }
+        ProblemKind::Api(ProblemCode::ReservationLimit) => match OrderId::parse(ORDER_ID) {
+            Ok(id) => Problem::reservation_limit(&id, Wait::from_seconds(5)),
+            Err(_) => Problem::new(ProblemCode::ReservationLimit, kind.title()),
+        },
         ProblemKind::Api(code) => Problem::new(code, format!("{}.", kind.title())),
     }
 }
@@ -109,9 +115,32 @@ fn refusal_detail(code: RefusalCode) -> &'static str {
         RefusalCode::AlreadyPaid => "The order was paid by another transaction.",
         RefusalCode::NotPaid => "The order is not paid.",
         RefusalCode::PaymentMismatch => "The order's total is 99.99 USD.",
+        RefusalCode::PaymentRefunded => {
+            "The order has stopped; it has the payment TX-42 and refunds it."
+        }
+        RefusalCode::TransactionMismatch => "TX-42 is recorded with 99.99 USD.",
         RefusalCode::NotShipped => "The order has not shipped.",
+        RefusalCode::DeliveryTimeInvalid => {
+            "The delivery must be between the dispatch at 2026-11-21T12:00:00Z and now, 2026-11-22T12:00:00Z."
+        }
         RefusalCode::AddressIncomplete => "The order has no address yet, so `street` is required.",
         RefusalCode::PaymentIdInUse => "TX-42 is used for another order.",
+        RefusalCode::RefundExceedsPayment => {
+            "At most 79.99 USD of the captured 99.99 USD can be refunded; the rest is refunded, due or lost."
+        }
+        RefusalCode::RefundExceedsItems => "1 of 2 units of ABC123 are left to refund.",
+        RefusalCode::NotDelivered => "The order is not delivered, so its units cannot be returned.",
+        RefusalCode::ReturnExceedsItems => "1 of 2 units of ABC123 are left to return.",
+        RefusalCode::ReturnStateConflict => "The return is rejected, so it cannot be received.",
+        RefusalCode::ItemsNotChangeable => "The order has no PEN-1.",
+        RefusalCode::IncreaseNotAllowed => {
+            "The payment of the order has begun, so its quantities can only be reduced."
+        }
+        RefusalCode::InsufficientStock => "MUG-1 has 3 more units only.",
+        RefusalCode::PaymentInProgress => {
+            "A payment or another change of the order is in progress; try again later."
+        }
+        RefusalCode::MetadataTooLarge => "The metadata must have at most 50 keys after the change.",
         RefusalCode::Malformed => "The order could not read the request.",
     }
 }
@@ -119,11 +148,25 @@ fn refusal_detail(code: RefusalCode) -> &'static str {
 /// Returns an order status in which an order refuses a request with this code.
 fn status_of(code: RefusalCode) -> OrderStatus {
     match code {
-        RefusalCode::AlreadyShipped => OrderStatus::Shipped,
-        RefusalCode::OrderClosed => OrderStatus::Cancelled,
-        RefusalCode::AlreadyPaid => OrderStatus::PaymentConfirmed,
-        RefusalCode::NotInReview | RefusalCode::NotShipped => OrderStatus::Preparing,
-        RefusalCode::PaymentNotExpected
+        RefusalCode::AlreadyShipped
+        | RefusalCode::DeliveryTimeInvalid
+        | RefusalCode::NotDelivered => OrderStatus::Shipped,
+        RefusalCode::RefundExceedsPayment
+        | RefusalCode::RefundExceedsItems
+        | RefusalCode::ReturnExceedsItems
+        | RefusalCode::ReturnStateConflict => OrderStatus::Delivered,
+        RefusalCode::OrderClosed | RefusalCode::PaymentRefunded => OrderStatus::Cancelled,
+        RefusalCode::AlreadyPaid | RefusalCode::TransactionMismatch => {
+            OrderStatus::PaymentConfirmed
+        }
+        RefusalCode::NotInReview | RefusalCode::NotShipped | RefusalCode::IncreaseNotAllowed => {
+            OrderStatus::Preparing
+        }
+        RefusalCode::ItemsNotChangeable
+        | RefusalCode::InsufficientStock
+        | RefusalCode::PaymentInProgress
+        | RefusalCode::MetadataTooLarge
+        | RefusalCode::PaymentNotExpected
         | RefusalCode::NotPaid
         | RefusalCode::PaymentMismatch
         | RefusalCode::AddressIncomplete

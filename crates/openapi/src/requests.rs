@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::examples;
 use contract::{
-    Approval, Cancellation, DeliveryConfirmation, HoldRequest, OrderRequest, PaymentCancellation,
-    PaymentConfirmation, Rejection, Release, Request, StockRequest,
+    Approval, Cancellation, DeliveryConfirmation, EndpointChangeRequest, EndpointRequest,
+    HoldRequest, OrderRequest, PaymentCancellation, PaymentConfirmation, RefundRequest, Rejection,
+    Release, Request, ReturnNote, ReturnReceipt, ReturnRequest, StockRequest,
 };
-use domain::AddressChange;
+use domain::{AddressChange, ItemsChange, NotesChange};
 
 /// One kind of request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +24,19 @@ pub(crate) enum Body {
     Delivery,
     Hold,
     Release,
+    Notes,
+    Items,
+    Refund,
+    Return,
+    ReturnNote,
+    ReturnReceipt,
     Stock,
+    Endpoint,
+    EndpointChange,
 }
 
 impl Body {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Order,
         Self::PartialOrder,
         Self::Approval,
@@ -39,7 +48,15 @@ impl Body {
         Self::Delivery,
         Self::Hold,
         Self::Release,
+        Self::Notes,
+        Self::Items,
+        Self::Refund,
+        Self::Return,
+        Self::ReturnNote,
+        Self::ReturnReceipt,
         Self::Stock,
+        Self::Endpoint,
+        Self::EndpointChange,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -55,7 +72,15 @@ impl Body {
             Self::Delivery => "DeliveryConfirmation",
             Self::Hold => "HoldRequest",
             Self::Release => "ReleaseRequest",
+            Self::Notes => "OrderUpdateRequest",
+            Self::Items => "ItemsRequest",
+            Self::Refund => "RefundRequest",
+            Self::Return => "ReturnRequest",
+            Self::ReturnNote => "ReturnNote",
+            Self::ReturnReceipt => "ReturnReceipt",
             Self::Stock => "StockRequest",
+            Self::Endpoint => "EndpointRequest",
+            Self::EndpointChange => "EndpointChange",
         }
     }
 
@@ -72,14 +97,30 @@ impl Body {
             Self::Delivery => <DeliveryConfirmation as Request>::schema(),
             Self::Hold => <HoldRequest as Request>::schema(),
             Self::Release => <Release as Request>::schema(),
+            Self::Notes => <NotesChange as Request>::schema(),
+            Self::Items => <ItemsChange as Request>::schema(),
+            Self::Refund => <RefundRequest as Request>::schema(),
+            Self::Return => <ReturnRequest as Request>::schema(),
+            Self::ReturnNote => <ReturnNote as Request>::schema(),
+            Self::ReturnReceipt => <ReturnReceipt as Request>::schema(),
             Self::Stock => <StockRequest as Request>::schema(),
+            Self::Endpoint => <EndpointRequest as Request>::schema(),
+            Self::EndpointChange => <EndpointChangeRequest as Request>::schema(),
         }
     }
 
     /// Returns whether a request must have a body.
     const fn is_required(self) -> bool {
         match self {
-            Self::Order | Self::Address | Self::Payment | Self::Stock => true,
+            Self::Order
+            | Self::Address
+            | Self::Payment
+            | Self::Stock
+            | Self::Notes
+            | Self::Items
+            | Self::Refund
+            | Self::Return
+            | Self::Endpoint => true,
             Self::PartialOrder
             | Self::Approval
             | Self::Rejection
@@ -87,7 +128,10 @@ impl Body {
             | Self::PaymentCancellation
             | Self::Delivery
             | Self::Hold
-            | Self::Release => false,
+            | Self::Release
+            | Self::ReturnNote
+            | Self::ReturnReceipt
+            | Self::EndpointChange => false,
         }
     }
 
@@ -133,6 +177,17 @@ impl Body {
                 ("with_reason", json!({"reason": "the customer called"})),
                 ("empty", json!({})),
             ],
+            Self::Items => vec![(
+                "one_unit",
+                json!({"items": [{"sku": "ABC123", "quantity": 1}]}),
+            )],
+            Self::Notes => vec![
+                (
+                    "reference_and_metadata",
+                    json!({"external_reference": "ERP-4711", "metadata": {"channel": "web", "batch": null}}),
+                ),
+                ("note_removed", json!({"note": null})),
+            ],
             Self::Address => examples::address_changes(),
             Self::Payment => vec![
                 (
@@ -151,12 +206,51 @@ impl Body {
                 ),
                 ("empty", json!({})),
             ],
+            Self::Refund => vec![
+                (
+                    "part_of_the_payment",
+                    json!({"amount": "20.00", "reason": "a scratch"}),
+                ),
+                (
+                    "items",
+                    json!({"items": [{"sku": "ABC123", "quantity": 1}], "restock": true, "reason": "not used"}),
+                ),
+            ],
+            Self::Return => vec![(
+                "one_item",
+                json!({"items": [{"sku": "ABC123", "quantity": 1, "reason": "too small"}]}),
+            )],
+            Self::ReturnNote => vec![
+                ("with_reason", json!({"reason": "the label is in the mail"})),
+                ("empty", json!({})),
+            ],
+            Self::ReturnReceipt => vec![
+                (
+                    "some_units",
+                    json!({"items": [{"sku": "ABC123", "quantity": 1}], "restock": true}),
+                ),
+                ("empty", json!({})),
+            ],
             Self::Stock => vec![
                 (
                     "counted",
                     json!({"available": 120, "reason": "stocktaking"}),
                 ),
                 ("adjusted", json!({"adjust": -3, "reason": "damaged"})),
+            ],
+            Self::Endpoint => vec![
+                ("all_events", json!({"url": "https://shop.example/hooks"})),
+                (
+                    "some_events",
+                    json!({
+                        "url": "https://shop.example/hooks", "events": ["order.shipped", "order.delivered"],
+                        "description": "The shop's tracking page",
+                    }),
+                ),
+            ],
+            Self::EndpointChange => vec![
+                ("events_only", json!({"events": ["order.shipped"]})),
+                ("empty", json!({})),
             ],
         }
     }
@@ -199,8 +293,18 @@ fn summary_of(name: &str) -> &str {
         "amount_as_number" => "Amount as a number",
         "amount_as_string_with_currency" => "Amount as a string, with its currency",
         "with_signature" => "Delivery with the signer's name",
+        "reference_and_metadata" => "Another reference, a value set and a value removed",
+        "one_unit" => "One unit of a SKU",
+        "note_removed" => "Note removed",
+        "items" => "Refund of items, which are available again",
+        "part_of_the_payment" => "Refund of a part of the payment",
+        "one_item" => "Return of one item, with the customer's reason",
+        "some_units" => "Receipt of some units, which are available again",
         "counted" => "Number of available units",
         "adjusted" => "Fewer units than before",
+        "all_events" => "Endpoint for all types of messages",
+        "some_events" => "Endpoint for some types of messages",
+        "events_only" => "Other types of messages",
         "empty" => "Request without fields",
         _ => name,
     }

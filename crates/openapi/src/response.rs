@@ -63,6 +63,14 @@ pub(crate) fn headers() -> Map<String, Value> {
             ),
         ),
         (
+            "OptionalETag",
+            text(
+                "The version of the order after the request, for `If-Match`.",
+                false,
+                "W/\"7\"",
+            ),
+        ),
+        (
             "PreferenceApplied",
             text(
                 "The accepted `wait` preference, in seconds.",

@@ -24,8 +24,9 @@ pub(crate) fn schemes() -> Value {
         "bearer": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
             "description": "A JSON Web Token, required if the setting `API_AUTH` is `jwt`. The scopes are `orders:read`, \
-                `orders:write` (start, cancel, address), `orders:price` (a customer sets prices), \
-                `orders:operate` (review, payment, delivery, work list) and `stock:write` (change the stock). \
+                `orders:write` (start, cancel, address, request a return), `orders:price` (a customer sets prices), \
+                `orders:operate` (review, payment, delivery, work list), `orders:refund` (refunds, receipts of returns), `stock:write` (change the stock) \
+                and `endpoints:write` (manage endpoints). \
                 Without the scope `orders:operate`, another customer's order is 404.",
         },
     })

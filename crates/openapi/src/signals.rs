@@ -27,7 +27,7 @@ fn action(operation: SignalOperation) -> Action {
             summary: "Approve an order",
             details: "Approves an order in manual review. An approval that arrives earlier is applied when the review begins.",
             body: Body::Approval,
-            example: examples::accepted("pending", "manual_review", "Order approved."),
+            example: examples::accepted("pending", "pay", "Order approved."),
             refusals: &[RefusalCode::NotInReview, RefusalCode::OrderClosed],
         },
         SignalOperation::Reject => Action {
@@ -74,7 +74,9 @@ fn action(operation: SignalOperation) -> Action {
             summary: "Confirm the payment",
             details: "Records a payment that the customer made through another payment provider. \
                 `amount` must be equal to the order's total. \
-                A repeated confirmation of the same transaction has no second effect.",
+                A repeated confirmation of the same transaction has no second effect. \
+                A refusal has the member `payment_status`. With `not_taken`, the refund is the task of the caller; \
+                `payment_refunded` means that orderflow has the payment and refunds it.",
             body: Body::Payment,
             example: examples::accepted("payment_confirmed", "prepare", "Payment confirmed."),
             refusals: &[
@@ -82,7 +84,9 @@ fn action(operation: SignalOperation) -> Action {
                 RefusalCode::OrderClosed,
                 RefusalCode::PaymentNotExpected,
                 RefusalCode::PaymentIdInUse,
+                RefusalCode::PaymentRefunded,
                 RefusalCode::PaymentMismatch,
+                RefusalCode::TransactionMismatch,
             ],
         },
         SignalOperation::Hold => Action {
@@ -101,12 +105,44 @@ fn action(operation: SignalOperation) -> Action {
             example: examples::accepted("payment_confirmed", "pay", "Order released."),
             refusals: &[],
         },
+        SignalOperation::UpdateItems => Action {
+            summary: "Change the quantities of an order",
+            details: "Sets the units of the SKUs in `items`, before dispatch; other SKUs keep theirs, and zero removes one. \
+                Fewer units release stock, and captured money above the new total is refunded. \
+                More units are possible before the payment begins, and not for a customer's key. \
+                The discount of a line and the tax keep their ratio to the value of the items. \
+                A change during dispatch waits up to 22 s for the carrier's response.",
+            body: Body::Items,
+            example: examples::items_updated(),
+            refusals: &[
+                RefusalCode::ItemsNotChangeable,
+                RefusalCode::IncreaseNotAllowed,
+                RefusalCode::InsufficientStock,
+                RefusalCode::PaymentInProgress,
+                RefusalCode::AlreadyShipped,
+                RefusalCode::OrderClosed,
+            ],
+        },
+        SignalOperation::Update => Action {
+            summary: "Update an order's notes",
+            details: "Changes `external_reference`, `note` and `metadata` of an order in any status, also after its end. \
+                An omitted field keeps its value. `null` or a blank text removes a value. \
+                `metadata` is merged: a value replaces that of its name, and `null` removes it.",
+            body: Body::Notes,
+            example: examples::notes_updated(),
+            refusals: &[RefusalCode::MetadataTooLarge, RefusalCode::OrderClosed],
+        },
         SignalOperation::ConfirmDelivery => Action {
             summary: "Confirm the delivery",
-            details: "Records that the carrier delivered the parcel.",
+            details: "Records that the carrier delivered the parcel. \
+                `delivered_at` must be between the dispatch and now.",
             body: Body::Delivery,
             example: examples::accepted("delivered", "done", "Delivery confirmed."),
-            refusals: &[RefusalCode::NotShipped, RefusalCode::OrderClosed],
+            refusals: &[
+                RefusalCode::NotShipped,
+                RefusalCode::DeliveryTimeInvalid,
+                RefusalCode::OrderClosed,
+            ],
         },
     }
 }
@@ -131,6 +167,7 @@ pub(crate) fn description(operation: SignalOperation, types: &mut SchemaRegistry
             ProblemCode::IdempotencyKeyReused,
             ProblemCode::InvalidQuery,
             ProblemCode::OrderNotFound,
+            ProblemCode::PreconditionFailed,
             ProblemCode::TooManyRequestsForOrder,
             ProblemCode::TemporalUnavailable,
             ProblemCode::WorkerUnavailable,
@@ -147,14 +184,18 @@ pub(crate) fn description(operation: SignalOperation, types: &mut SchemaRegistry
         tag: ORDER_ACTIONS,
         summary,
         details,
-        parameters: vec![parameters::shared("IdempotencyKey")],
+        parameters: vec![
+            parameters::shared("IdempotencyKey"),
+            parameters::shared("IfMatch"),
+        ],
         body: Some(body),
         responses: vec![
             (
                 200,
                 response(
-                    "The order accepted the request. `already` is true if an earlier request had the same effect.",
-                    &[],
+                    "The order accepted the request. `already` is true if an earlier request had the same effect. \
+                     Outcomes of earlier releases have no `ETag`.",
+                    &[("etag", "OptionalETag")],
                     done,
                 ),
             ),

@@ -9,25 +9,31 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use admin::{StockChanged, StockDetail, StockEntry, StockList};
+use admin::{
+    DeliveryList, EndpointCreated, EndpointList, SecretRotated, StockChanged, StockDetail,
+    StockEntry, StockList,
+};
 use contract::{
-    AdjustmentView, Amounts, AttentionEntry, ChargesView, EstimateBasis, EstimatedDeliveryView,
-    FailureCount, FieldError, HourCount, LineItemView, MoneyDue, OrderAction, OrderDetails,
-    OrderView, ResultView, ShipmentView, Source, Stats, StatusCount, StatusView, StepTime,
+    AdjustmentView, Amounts, AttentionEntry, AuditEventView, ChargesView, EstimateBasis,
+    EstimatedDeliveryView, FailureCount, FieldError, HourCount, LineItemView, MoneyDue,
+    OrderAction, OrderDetails, OrderView, RefundList, RefundView, ReportedPayment, ResultView,
+    ReturnLine, ReturnList, ReturnView, ShipmentView, Source, Stats, StatusCount, StatusView,
+    StepTime,
 };
 use domain::{
-    Address, AuditEvent, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency,
-    Customer, Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldOnDispute,
-    Metadata, Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus, PartialPayments, PaymentId,
-    PaymentInfo, PaymentMode, PaymentStatus, PaymentWarning, ReviewDecision, ReviewMode,
-    ReviewPolicy, ShipmentInfo, Sku, Span, Step, TransactionId, WaitReason, WaitingFor,
+    Address, AuditEventType as EventType, CaptureMode, CompleteOn, Concern, Currency, Customer,
+    Decimal, DeliveryPolicy, DisputeStage, Failure, FailureCode, Hold, HoldLimits, HoldOnDispute,
+    ItemQuantity, MessageType, Metadata, Notes, OnTimeout, OrderId, OrderPolicy, OrderStatus,
+    PartialPayments, PaymentId, PaymentInfo, PaymentMode, PaymentStatus, PaymentWarning, RefundId,
+    RefundState, ReturnId, ReturnState, ReviewDecision, ReviewMode, ReviewPolicy, ShipmentInfo,
+    Shortage, Sku, Span, Step, TrackingEvent, TrackingKind, TransactionId, WaitReason, WaitingFor,
     WebhookProvider,
 };
 use events::{AuditLog, OrderList, WorkList};
-use orderflow_http::{ProblemDocument, Shortage};
+use orderflow_http::ProblemDocument;
 use signal::{SignalDone, SignalUndecided};
 use start::{DependencyHealth, Health, StartResponse as StartedOrder};
-use store::stock::StockMovement;
+use store::{endpoint_outbox::Delivery, endpoints::Endpoint, stock::StockMovement};
 
 /// The schemas of all named types that were requested so far.
 #[derive(Debug, Default)]
@@ -93,6 +99,7 @@ plain_types! {
     u16 => {"type": "integer", "minimum": 0},
     u32 => {"type": "integer", "minimum": 0},
     f64 => {"type": "number"},
+    i32 => {"type": "integer"},
     i64 => {"type": "integer"},
     str => {"type": "string"},
     String => {"type": "string"},
@@ -156,7 +163,7 @@ macro_rules! identifiers {
 }
 
 // A `CustomerId` is plain text in responses: a stored row may have an id that is no longer valid.
-identifiers!(OrderId, PaymentId, Sku, TransactionId);
+identifiers!(OrderId, PaymentId, RefundId, ReturnId, Sku, TransactionId);
 
 impl DescribeSchema for domain::CustomerId {
     fn schema(_: &mut SchemaRegistry) -> Value {
@@ -209,10 +216,16 @@ enums! {
     Step,
     /// The type of an audit event. No other types exist.
     EventType,
+    /// The type of a message about an order.
+    MessageType,
     /// The code of a failure.
     FailureCode,
     /// The status of a payment.
     PaymentStatus,
+    /// The state of a refund. `due` needs an operator.
+    RefundState,
+    /// The state of a return. `rejected`, `closed` and `cancelled` are final.
+    ReturnState,
     /// The stage of a payment dispute.
     DisputeStage,
     /// The reason why money needs an operator.
@@ -221,6 +234,8 @@ enums! {
     WebhookProvider,
     /// The decision of a reviewer.
     ReviewDecision,
+    /// The kind of a report about a parcel.
+    TrackingKind,
     /// The source of the response.
     Source,
     /// The time from which an estimate counts: dispatch (`shipped`) or the response (`now`).
@@ -245,6 +260,8 @@ enums! {
     PaymentWarning,
     /// A request to an order, by the last segment of its path below `signals/`.
     OrderAction,
+    /// The payment that a refused confirmation reports.
+    ReportedPayment,
 }
 
 /// Lists the fields of a type. `field [when_set]: Type` is omitted when it has no value, the fields of
@@ -308,6 +325,78 @@ fn with_description(mut schema: Value, about: &str) -> Value {
 }
 
 response_types! {
+    /// A refund of a part of an order's money.
+    RefundView as "Refund" {
+        refund_id: RefundId,
+        order_id: OrderId,
+        state: RefundState,
+        amount: Decimal,
+        currency: Currency,
+        /// The part of `amount` that the customer got back.
+        refunded_amount: Decimal,
+        /// The units whose value is refunded.
+        items [when_set]: Vec<ItemQuantity>,
+        shipping_amount [when_set]: Option<Decimal>,
+        /// Whether the units are available again.
+        restock: bool,
+        /// The reason of the shop. Null for a caller of a customer.
+        reason: Option<String>,
+        /// The reason why the refund failed or is due. Null for a caller of a customer.
+        failure: Option<String>,
+        /// The name of the caller.
+        requested_by: String,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+    }
+
+    /// Units of one SKU.
+    ItemQuantity as "ItemQuantity" { sku: Sku, quantity: u32 }
+
+    /// A return of units of a delivered order.
+    ReturnView as "Return" {
+        return_id: ReturnId,
+        order_id: OrderId,
+        state: ReturnState,
+        items: Vec<ReturnLine>,
+        /// Whether the received units are available again.
+        restock: bool,
+        /// The reason of the shop's decision, or of the cancellation. For a caller of a customer, the reason for the customer.
+        note: Option<String>,
+        /// The reason for the customer. A caller of a customer reads it in `note`.
+        public_reason [when_set]: Option<String>,
+        /// The refund of the received units. Null before their receipt, and without money to refund.
+        refund_id: Option<RefundId>,
+        /// The name of the caller.
+        requested_by: String,
+        /// Whether the caller was one of the customer.
+        requested_by_customer: bool,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+    }
+
+    /// Units of one SKU in a return.
+    ReturnLine as "ReturnLine" {
+        sku: Sku,
+        /// The units that the customer wants to send back.
+        quantity: u32,
+        /// The customer's reason.
+        reason: Option<String>,
+        /// The units that the shop has received.
+        received_quantity [when_set]: Option<u32>,
+    }
+
+    /// The returns of an order.
+    ReturnList as "ReturnList" {
+        /// Oldest first.
+        returns: Vec<ReturnView>,
+    }
+
+    /// The refunds of an order.
+    RefundList as "RefundList" {
+        /// Oldest first.
+        refunds: Vec<RefundView>,
+    }
+
     /// The customer of an order.
     Customer as "Customer" { id: Option<domain::CustomerId>, name: Option<String>, email: Option<String> }
 
@@ -360,6 +449,8 @@ response_types! {
         charges [flattened]: ChargesView,
         billing_address [when_set]: Option<Address>,
         notes [flattened]: Notes,
+        /// The reason of the cancellation for the customer.
+        public_reason [when_set]: Option<String>,
     }
 
     /// The shop's notes about an order.
@@ -387,6 +478,8 @@ response_types! {
         lost [when_set]: Option<Decimal>,
         /// The part of the money that must still be paid back, if it is not all of it.
         due [when_set]: Option<Decimal>,
+        /// The part of the refunded and due money that the shop has granted, if there is any. The order counts as paid.
+        granted [when_set]: Option<Decimal>,
         /// The stage of the dispute, if the customer disputes the payment.
         dispute [when_set]: Option<DisputeStage>,
     }
@@ -400,10 +493,17 @@ response_types! {
         next_attempt_at [when_set]: Option<DateTime<Utc>>,
         /// The reason why the last attempt failed.
         last_error [when_set]: Option<String>,
+        /// True if the order holds no stock any more, because it was not paid in time.
+        stock_released [when_set]: bool,
     }
 
     /// An operator's hold.
-    Hold as "Hold" { reason: Option<String>, since: DateTime<Utc> }
+    Hold as "Hold" {
+        reason: Option<String>,
+        /// The reason for the customer.
+        public_reason [when_set]: Option<String>,
+        since: DateTime<Utc>,
+    }
 
     /// The parcel of an order.
     ShipmentInfo as "ShipmentInfo" {
@@ -412,15 +512,23 @@ response_types! {
         estimated_delivery: Option<DateTime<Utc>>,
         shipped_at: Option<DateTime<Utc>>,
         delivered_at: Option<DateTime<Utc>>,
+        /// The reports of the carrier, by their time.
+        events [when_set]: Vec<TrackingEvent>,
     }
 
     /// The reason of a failure, as a code and as text.
-    Failure as "Failure" { code: FailureCode, detail: String }
+    Failure as "Failure" {
+        code: FailureCode,
+        detail: String,
+        /// With `out_of_stock`, each SKU that is short.
+        shortages [when_set]: Vec<Shortage>,
+    }
 
     /// The full state of an order.
     OrderView as "Order" {
         order_id: OrderId,
-        workflow_id: String,
+        /// Absent for a caller of a customer.
+        workflow_id [when_set]: String,
         customer_id: Option<String>,
         customer: Customer,
         items: Vec<Value> => Vec<LineItemView>,
@@ -432,6 +540,7 @@ response_types! {
         step: Step,
         /// True if the workflow is open. A cancelled order is open until its compensation has finished.
         is_running: bool,
+        /// The decision of the reviewer, if the order was reviewed. Null for a caller of a customer.
         review: Option<ReviewDecision>,
         payment_info: Option<PaymentInfo>,
         /// The operator's hold. Absent if the order is not held.
@@ -442,15 +551,22 @@ response_types! {
         estimated_delivery: Option<DateTime<Utc>>,
         cancellation_reason: Option<String>,
         failure: Option<Failure>,
-        /// The number of failed attempts of each step.
+        /// The number of failed attempts of each step. Empty for a caller of a customer.
         retries: BTreeMap<Step, u32>,
         created_at: DateTime<Utc>,
         updated_at: DateTime<Utc>,
         /// The `seq` of the last audit event that this state includes.
         seq: u32,
         source: Source,
+        /// True while the accepted document is not known here yet. Items, total, currency, customer and addresses
+        /// are then missing, not empty.
+        document_pending [when_set]: bool,
         /// Absent until the order is validated.
         amounts [when_set]: Option<Amounts>,
+        /// The refunds that the shop has made, oldest first.
+        refunds [when_set]: Vec<RefundView>,
+        /// The returns of the order, oldest first.
+        returns [when_set]: Vec<ReturnView>,
         shipments: Vec<ShipmentView>,
         /// The requests that the order accepts now.
         actions: Vec<OrderAction>,
@@ -474,12 +590,24 @@ response_types! {
         due: Decimal,
     }
 
+    /// A report of the carrier about a parcel.
+    TrackingEvent as "TrackingEvent" {
+        /// The id of the message.
+        id: String,
+        kind as "type": TrackingKind,
+        at: DateTime<Utc>,
+        description [when_set]: Option<String>,
+        location [when_set]: Option<String>,
+    }
+
     /// A parcel of an order.
     ShipmentView as "Shipment" {
         tracking_number: String,
         provider: String,
         shipped_at: Option<DateTime<Utc>>,
         delivered_at: Option<DateTime<Utc>>,
+        /// The reports of the carrier, by their time.
+        events: Vec<TrackingEvent>,
     }
 
     /// The statistics of a range of time, and the work that waits now.
@@ -538,7 +666,8 @@ response_types! {
     /// The status of an order.
     StatusView as "OrderState" {
         order_id: OrderId,
-        workflow_id: String,
+        /// Absent for a caller of a customer.
+        workflow_id [when_set]: String,
         status: OrderStatus,
         step: Step,
         is_running: bool,
@@ -558,7 +687,8 @@ response_types! {
     /// The result of a closed order.
     ResultView as "Result" {
         order_id: OrderId,
-        workflow_id: String,
+        /// Absent for a caller of a customer.
+        workflow_id [when_set]: String,
         /// `shipped` or `delivered`, depending on the policy; or `cancelled` or `failed` after compensation.
         status: OrderStatus,
         cancellation_reason: Option<String>,
@@ -593,6 +723,18 @@ response_types! {
         delivery_estimate: Span,
         /// The maximum time from the start to dispatch.
         deadline: Option<Span>,
+        /// Absent for an order of the shop.
+        hold_limits [when_set]: Option<HoldLimits>,
+    }
+
+    /// The limits of the stock that an unpaid order of a customer's caller holds.
+    HoldLimits as "HoldLimits" {
+        /// The most units of one order.
+        per_order: u32,
+        /// The most units of all unpaid orders of the customer.
+        per_customer: u32,
+        /// The time after which an order that waits for its payment releases its stock.
+        timeout: Span,
     }
 
     /// The policy of the manual review.
@@ -644,7 +786,7 @@ response_types! {
     }
 
     /// One page of an audit log, oldest first.
-    AuditLog as "EventList" { events: Vec<AuditEvent> }
+    AuditLog as "EventList" { events: Vec<AuditEventView> }
 
     /// The order that the request started.
     StartedOrder<'_> as "StartedOrder" {
@@ -669,6 +811,10 @@ response_types! {
         /// True if an earlier request had the same effect.
         already [when_set]: bool,
         shipping_address [when_set]: Option<&Address>,
+        notes [flattened]: Notes,
+        /// The items after a change of them.
+        items [when_set]: Option<&[LineItemView]>,
+        total_amount [when_set]: Option<Decimal>,
     }
 
     /// A request with an unknown outcome. The status of the order shows it later.
@@ -719,6 +865,69 @@ response_types! {
         already [when_set]: bool,
     }
 
+    /// An endpoint, which receives messages about orders.
+    Endpoint as "Endpoint" {
+        id: String,
+        /// The address. That of the endpoint `event_bus` is `event-bus:` and the name of the bus.
+        url: String,
+        /// The types of messages that it receives; `*` means all types.
+        events: Vec<String>,
+        description: Option<String>,
+        /// A disabled endpoint receives nothing until it is enabled.
+        is_enabled: bool,
+        disabled_at: Option<DateTime<Utc>>,
+        disabled_reason: Option<String>,
+        /// The time of the last message that it accepted.
+        last_success_at: Option<DateTime<Utc>>,
+        /// The caller that created it. The endpoint `event_bus` has `worker`.
+        created_by: String,
+        created_at: DateTime<Utc>,
+        updated_at: DateTime<Utc>,
+    }
+
+    /// All endpoints, the oldest first.
+    EndpointList as "EndpointList" { webhook_endpoints: Vec<Endpoint> }
+
+    /// A new endpoint and its secret, which no other response contains.
+    EndpointCreated as "EndpointCreated" {
+        endpoint [flattened]: Endpoint,
+        /// The key of the signatures, in the format of Standard Webhooks.
+        secret: String,
+    }
+
+    /// The new secret of an endpoint, which no other response contains.
+    SecretRotated as "SecretRotated" {
+        secret: String,
+        /// The time until which messages also have a signature of the previous secret.
+        previous_valid_until: DateTime<Utc>,
+    }
+
+    /// A message to one endpoint, and the outcome of its attempts.
+    Delivery as "Delivery" {
+        id: i64 => String,
+        /// The header `webhook-id` of the message.
+        message_id: String,
+        kind as "type": String,
+        /// Null for a test.
+        order_id: Option<String>,
+        /// The `seq` of the audit event.
+        seq: Option<i32>,
+        /// `pending`, `delivered` or `failed`.
+        status: String,
+        attempts: i32,
+        /// The status code of the last response.
+        response_status: Option<i32>,
+        /// The reason why the last attempt failed.
+        error: Option<String>,
+        created_at: DateTime<Utc>,
+        /// The time of the next attempt, while the message is pending.
+        next_attempt_at: Option<DateTime<Utc>>,
+        delivered_at: Option<DateTime<Utc>>,
+    }
+
+    /// A page of the messages to one endpoint, the newest first.
+    DeliveryList as "DeliveryList" { deliveries: Vec<Delivery> }
+
     /// The health of the API.
     Health as "Health" { status: &'static str, temporal: DependencyHealth }
 
@@ -746,6 +955,8 @@ response_types! {
         errors [when_set]: &[FieldError],
         /// The status of the order; `status` is the HTTP status.
         order_status [when_set]: Option<OrderStatus>,
+        /// With a refused confirmation, the payment that it reports. `not_taken`: its refund is the task of the caller.
+        payment_status [when_set]: Option<ReportedPayment>,
         /// The reason why a webhook event failed verification: `header`, `signature` or `timestamp`.
         reason [when_set]: Option<&str>,
         /// With `out_of_stock`, each SKU that is short.
@@ -754,7 +965,7 @@ response_types! {
 
     /// A SKU of which too few units are available. A customer's caller gets no figures.
     Shortage as "Shortage" {
-        sku: String,
+        sku: Sku,
         /// The units of the order.
         wanted [when_set]: Option<i64>,
         available [when_set]: Option<i64>,

@@ -4,8 +4,8 @@ use std::error::Error as _;
 
 use temporalio_client::{
     errors::{
-        ClientError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError,
-        WorkflowUpdateError,
+        ClientError, WorkflowGetResultError, WorkflowInteractionError, WorkflowQueryError,
+        WorkflowStartError, WorkflowUpdateError, WorkflowUpdateWithStartError,
     },
     tonic::{Code, Status},
 };
@@ -43,6 +43,16 @@ impl SdkError for WorkflowStartError {
     }
 }
 
+impl SdkError for WorkflowGetResultError {
+    fn status(&self) -> Option<&Status> {
+        if let Self::NotFound(status) | Self::Rpc(status) = self {
+            Some(status)
+        } else {
+            None
+        }
+    }
+}
+
 impl SdkError for WorkflowQueryError {
     fn status(&self) -> Option<&Status> {
         if let Self::NotFound(status) | Self::Rpc(status) = self {
@@ -56,6 +66,22 @@ impl SdkError for WorkflowQueryError {
 impl SdkError for WorkflowUpdateError {
     fn status(&self) -> Option<&Status> {
         if let Self::NotFound(status) | Self::Rpc(status) = self {
+            Some(status)
+        } else {
+            None
+        }
+    }
+}
+
+impl SdkError for WorkflowUpdateWithStartError {
+    fn status(&self) -> Option<&Status> {
+        if let Self::Start(error) = self {
+            return error.status();
+        }
+        if let Self::Update(error) = self {
+            return error.status();
+        }
+        if let Self::Rpc(status) = self {
             Some(status)
         } else {
             None

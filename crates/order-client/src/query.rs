@@ -8,7 +8,7 @@ use temporalio_client::{
 
 use crate::{Error, OrderClient, client::order_handle, grpc_error::CallError};
 use contract::OrderView;
-use domain::OrderId;
+use domain::{OrderId, Transaction};
 use workflows::OrderWorkflow;
 
 /// The time limit of a query, which needs a worker. Afterwards the reader uses the row in the
@@ -32,6 +32,28 @@ impl OrderClient {
             Ok(view) => Ok(Some(view)),
             Err(CallError::Sdk(WorkflowQueryError::Rejected { .. })) => Ok(None),
             Err(failure) => Err(failure.into_error()),
+        }
+    }
+
+    /// Returns the transactions of an open or closed order from its workflow. A worker of an earlier
+    /// release returns none.
+    #[tracing::instrument(name = "temporal.query_payments", skip_all)]
+    pub async fn query_payments(&self, order_id: &OrderId) -> Result<Vec<Transaction>, Error> {
+        let call = |client: Client| async move {
+            order_handle(&client, order_id)
+                .query(
+                    OrderWorkflow::get_payments,
+                    (),
+                    WorkflowQueryOptions::default(),
+                )
+                .await
+        };
+        match self.connection.call(WORKER_TIMEOUT, call).await {
+            Ok(transactions) => Ok(transactions),
+            Err(failure) => match failure.into_error() {
+                Error::Unexpected(_) => Ok(Vec::new()),
+                error @ (Error::NotFound | Error::Unavailable(_) | Error::NoWorker) => Err(error),
+            },
         }
     }
 

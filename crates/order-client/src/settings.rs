@@ -10,6 +10,7 @@ use temporalio_common::envconfig::load_client_config_profile;
 
 use crate::{
     SdkMetrics,
+    origin_header::SendOrigin,
     secrets::{SecretValues, TemporalSecrets},
     trace_header::SendTraceContext,
 };
@@ -198,7 +199,7 @@ impl TemporalSettings {
         connection.retry_options = RetryOptions::no_retries();
         connection.identity = "orderflow".to_owned();
         let mut client = self.client.clone();
-        client.client_interceptors = vec![Arc::new(SendTraceContext)];
+        client.client_interceptors = vec![Arc::new(SendTraceContext), Arc::new(SendOrigin)];
         Ok((connection, client))
     }
 }

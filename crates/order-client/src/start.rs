@@ -11,9 +11,9 @@ use crate::{
     client::{SERVER_TIMEOUT, order_handle},
     grpc_error::CallError,
 };
-use contract::order_workflow_id;
+use contract::{RequestOrigin, order_workflow_id};
 use domain::{Order, OrderId, OrderPolicy, OrderStatus, Step};
-use workflows::{Message, OrderInput, OrderWorkflow, search_attribute_updates};
+use workflows::{Message, ORDER_STATUS, OrderInput, OrderWorkflow, search_attribute_updates};
 
 pub(crate) const FINGERPRINT_MEMO: &str = "fingerprint";
 pub(crate) const REQUEST_ID_MEMO: &str = "request_id";
@@ -22,7 +22,7 @@ pub(crate) const REQUEST_ID_MEMO: &str = "request_id";
 const START_ID_MEMO: &str = "start_id";
 
 /// The version of the rules of new orders ([`OrderInput::receipt`]).
-pub(crate) const CURRENT_RULES: u32 = 6;
+pub const CURRENT_RULES: u32 = 7;
 
 /// An order to start.
 #[derive(Debug)]
@@ -33,12 +33,17 @@ pub struct NewOrder<'a> {
     /// A hash that is equal for two requests with the same content.
     pub fingerprint: &'a str,
     pub request_id: &'a str,
+    /// The origin of the start, for the audit log.
+    pub origin: RequestOrigin,
 }
 
 /// A started order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartedOrder {
+    /// The first run of the order. A later run of the same order has another id.
     pub run_id: String,
+    /// The present status of the order.
+    pub status: OrderStatus,
     /// Whether an earlier call with the same request started the order.
     pub already_started: bool,
 }
@@ -68,6 +73,7 @@ impl OrderClient {
             profile: None,
             shipping_task_queue: Some(self.connection.settings().shipping_task_queue.clone()),
             receipt: CURRENT_RULES,
+            origin: Some(new.origin.clone()),
             recovery: None,
             continued: None,
         };
@@ -82,6 +88,7 @@ impl OrderClient {
         match self.connection.call(SERVER_TIMEOUT, call).await {
             Ok(handle) => Ok(StartedOrder {
                 run_id: handle.run_id().unwrap_or_default().to_owned(),
+                status: OrderStatus::Pending,
                 already_started: false,
             }),
             Err(CallError::Sdk(WorkflowStartError::AlreadyStarted { .. })) => {
@@ -139,9 +146,29 @@ impl OrderClient {
         if !memo_equals(FINGERPRINT_MEMO, new.fingerprint) {
             return Err(StartError::Conflict);
         }
+        if memo_equals(START_ID_MEMO, start_id) {
+            return Ok(StartedOrder {
+                run_id: description.run_id().to_owned(),
+                status: OrderStatus::Pending,
+                already_started: false,
+            });
+        }
+        // The search attributes can be older than a response that the caller has got.
+        let status = match self.query_order(new.order_id).await {
+            Ok(view) => Some(view.status),
+            Err(_) => description
+                .search_attributes()
+                .get(&ORDER_STATUS)
+                .and_then(|status| OrderStatus::parse(&status)),
+        };
+        let info = description.raw_description.workflow_execution_info.as_ref();
+        let first_run = info.map(|info| info.first_run_id.clone());
         Ok(StartedOrder {
-            run_id: description.run_id().to_owned(),
-            already_started: !memo_equals(START_ID_MEMO, start_id),
+            run_id: first_run
+                .filter(|id| !id.is_empty())
+                .unwrap_or_else(|| description.run_id().to_owned()),
+            status: status.unwrap_or(OrderStatus::Pending),
+            already_started: true,
         })
     }
 }

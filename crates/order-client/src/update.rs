@@ -15,7 +15,8 @@ use crate::{
     pauses::Pauses,
 };
 use contract::{
-    ANONYMOUS_UPDATE, QuotaExceeded, RecordedOutcome, UpdateOutcome, request_fingerprint,
+    ANONYMOUS_UPDATE, OrderChanged, QuotaExceeded, RecordedOutcome, UpdateOutcome,
+    request_fingerprint,
 };
 use domain::OrderId;
 use workflows::{Decode, Message, OrderWorkflow};
@@ -29,7 +30,7 @@ const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
 /// The time limit for the outcome of an update. The order decides within 15 s; two seconds are for
 /// transport.
-const OUTCOME_TIMEOUT: Duration = Duration::from_secs(17);
+pub(crate) const OUTCOME_TIMEOUT: Duration = Duration::from_secs(17);
 
 /// The result of a request to an order.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +49,8 @@ pub enum UpdateResult {
     UpdateIdReused,
     /// The order got too many requests of this kind, and did not accept this one.
     TooManyRequests(QuotaExceeded),
+    /// The order has another state than the request's `If-Match`, and did not accept the request.
+    OrderChanged(OrderChanged),
 }
 
 impl UpdateResult {
@@ -61,6 +64,11 @@ impl UpdateResult {
             },
         }
     }
+}
+
+/// Returns the id of a request that no caller repeats.
+pub(crate) fn anonymous_id() -> String {
+    format!("{ANONYMOUS_UPDATE}{:032x}", rand::random::<u128>())
 }
 
 impl OrderClient {
@@ -108,6 +116,14 @@ impl OrderClient {
                 self.update(order_id, || OrderWorkflow::release_order, body, update_id)
                     .await
             }
+            OrderCommand::Update(body) => {
+                self.update(order_id, || OrderWorkflow::update_order, body, update_id)
+                    .await
+            }
+            OrderCommand::UpdateItems(body) => {
+                self.update(order_id, || OrderWorkflow::update_items, body, update_id)
+                    .await
+            }
             OrderCommand::ConfirmDelivery(body) => {
                 self.update(
                     order_id,
@@ -153,16 +169,14 @@ impl OrderClient {
                 | UpdateResult::Undecided
                 | UpdateResult::OrderClosed
                 | UpdateResult::UpdateIdReused
-                | UpdateResult::TooManyRequests(_) => {
+                | UpdateResult::TooManyRequests(_)
+                | UpdateResult::OrderChanged(_) => {
                     return Ok(result);
                 }
             }
         }
         // The update always has an id, so that Temporal detects a repeat on a new connection.
-        let update_id = update_id.map_or_else(
-            || format!("{ANONYMOUS_UPDATE}{:032x}", rand::random::<u128>()),
-            str::to_owned,
-        );
+        let update_id = update_id.map_or_else(anonymous_id, str::to_owned);
         let start = |client: Client| {
             let options = WorkflowStartUpdateOptions::builder()
                 .update_id(update_id.clone())
@@ -254,6 +268,9 @@ impl OrderClient {
             Ok(Err(WorkflowUpdateError::Failed(failure))) => {
                 if let Some(refusal) = QuotaExceeded::parse(&failure.message) {
                     return Ok(Some(UpdateResult::TooManyRequests(refusal)));
+                }
+                if let Some(changed) = OrderChanged::parse(&failure.message) {
+                    return Ok(Some(UpdateResult::OrderChanged(changed)));
                 }
             }
             Ok(Err(_)) => {}

@@ -1,14 +1,13 @@
 //! The settings of the providers. Keys are never shown.
 
-use std::fs;
-
 use secrecy::SecretString;
 use url::Url;
 
 use domain::ChargeProvider;
 use settings::{
     ADYEN_API_BASE, ADYEN_API_KEY, ADYEN_API_KEY_FILE, ADYEN_MERCHANT_ACCOUNT, Environment,
-    STRIPE_API_BASE, STRIPE_API_KEY, STRIPE_API_KEY_FILE, Setting, SettingError, is_loopback_host,
+    STRIPE_API_BASE, STRIPE_API_KEY, STRIPE_API_KEY_FILE, SettingError, parse_api_address,
+    read_secret,
 };
 
 /// The payment providers of a worker, fixed when the worker starts.
@@ -71,8 +70,8 @@ impl StripeSettings {
     }
 
     fn from_settings(environment: &Environment) -> Result<Self, SettingError> {
-        let base = parse_base(environment, &STRIPE_API_BASE, false)?;
-        let (setting, key) = read_key(environment, &STRIPE_API_KEY, &STRIPE_API_KEY_FILE)?
+        let base = parse_api_address(environment, &STRIPE_API_BASE, false)?;
+        let (setting, key) = read_secret(environment, &STRIPE_API_KEY, &STRIPE_API_KEY_FILE)?
             .ok_or_else(|| {
                 STRIPE_API_KEY.missing("not set, but PAYMENT_PROVIDER=stripe requires it")
             })?;
@@ -99,7 +98,7 @@ impl AdyenSettings {
     }
 
     fn from_settings(environment: &Environment) -> Result<Option<Self>, SettingError> {
-        let key = read_key(environment, &ADYEN_API_KEY, &ADYEN_API_KEY_FILE)?;
+        let key = read_secret(environment, &ADYEN_API_KEY, &ADYEN_API_KEY_FILE)?;
         let Some((setting, key)) = key else {
             return Ok(None);
         };
@@ -107,56 +106,13 @@ impl AdyenSettings {
         if key.is_empty() || !key.chars().all(|c| c.is_ascii_graphic()) {
             return Err(setting.reject_hidden("not a key of Adyen"));
         }
-        let base = parse_base(environment, &ADYEN_API_BASE, true)?;
+        let base = parse_api_address(environment, &ADYEN_API_BASE, true)?;
         let merchant_account = environment.require(
             &ADYEN_MERCHANT_ACCOUNT,
             "not set, but ADYEN_API_KEY requires it",
         )?;
         Ok(Some(Self::new(base, &key, merchant_account)))
     }
-}
-
-/// Hides the value in errors, because a key may have been set here by mistake.
-fn parse_base(
-    environment: &Environment,
-    setting: &'static Setting,
-    has_path: bool,
-) -> Result<Url, SettingError> {
-    let url = Url::parse(environment.get_or_default(setting))
-        .map_err(|_| setting.reject_hidden("not a URL"))?;
-    let is_local = url.host_str().is_some_and(is_loopback_host);
-    let is_encrypted = url.scheme() == "https" || (url.scheme() == "http" && is_local);
-    let is_bare = url.query().is_none() && url.fragment().is_none();
-    let is_anonymous = url.username().is_empty() && url.password().is_none();
-    if is_encrypted && is_bare && is_anonymous && (has_path || url.path() == "/") {
-        Ok(url)
-    } else {
-        Err(setting.reject_hidden("not the address of an API, or not encrypted"))
-    }
-}
-
-/// Returns the key with the setting that it comes from, or `None`.
-fn read_key(
-    environment: &Environment,
-    setting: &'static Setting,
-    file: &'static Setting,
-) -> Result<Option<(&'static Setting, String)>, SettingError> {
-    let (setting, key) = match (environment.get(setting), environment.get(file)) {
-        (Some(_), Some(path)) => {
-            let problem = format!("{} is set too; set only one of them", setting.name());
-            return Err(file.reject(path, problem));
-        }
-        (Some(key), None) => (setting, key.to_owned()),
-        (None, Some(path)) => match fs::read_to_string(path) {
-            Ok(text) => (file, text),
-            Err(error) => {
-                let problem = format!("the file cannot be read: {error}");
-                return Err(file.reject(path, problem));
-            }
-        },
-        (None, None) => return Ok(None),
-    };
-    Ok(Some((setting, key.trim().to_owned())))
 }
 
 #[cfg(test)]

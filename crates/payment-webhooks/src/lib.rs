@@ -26,7 +26,7 @@ pub use environment::{AdyenCapture, Deployment, Environment};
 pub use events::events;
 pub use sample::{Facts, SampleError, SampleKind, has_sample, sample};
 pub use secrets::{SQUARE_URL, SecretError, Secrets, made_up, secrets_setting, secrets_variable};
-pub use sign::{Message, SignError, Signing, sign};
+pub use sign::{Message, SignError, Signing, sign, sign_standard};
 pub use verify::{LARGEST_BATCH, Rejection, Request, TOLERANCE, Verified, verify};
 
 // The fuzz targets are compiled into the tests and use this name.

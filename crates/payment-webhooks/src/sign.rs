@@ -86,6 +86,24 @@ pub fn sign(
     Ok(message)
 }
 
+/// Returns the value of the header `webhook-signature` of Standard Webhooks: one signature for each
+/// secret, so that a receiver with any of them accepts the message.
+pub fn sign_standard(secrets: &Secrets, message_id: &str, timestamp: i64, body: &[u8]) -> String {
+    let mac = schemes::of(secrets.provider()).mac;
+    let timestamp = timestamp.to_string();
+    let parts: [&[u8]; 5] = [
+        message_id.as_bytes(),
+        b".",
+        timestamp.as_bytes(),
+        b".",
+        body,
+    ];
+    let signatures = secrets
+        .keys()
+        .map(|key| format!("v1,{}", signature(key, &parts, mac)));
+    signatures.collect::<Vec<_>>().join(" ")
+}
+
 fn sign_items(key: &[u8], scheme: &Scheme, body: &[u8]) -> Result<Option<Vec<u8>>, SignError> {
     let Some(batch) = adyen::batch(body) else {
         return Ok(None);

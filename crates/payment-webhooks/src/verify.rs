@@ -66,6 +66,11 @@ impl<'a> Verified<'a> {
         self.request.body
     }
 
+    /// Returns the signed id of the message, which Standard Webhooks have beside the body.
+    pub fn message_id(&self) -> Option<&'a str> {
+        self.signed_id
+    }
+
     /// Returns a header that is not signed.
     pub(crate) fn unsigned_header(&self, name: &str) -> Option<&'a str> {
         self.request.values(name).next()

@@ -14,6 +14,7 @@
 //! assert_eq!(error.to_string(), "LOG_FORMAT=xml: unknown value; allowed: pretty, json");
 //! ```
 
+mod api;
 mod duration;
 mod environment;
 mod error;
@@ -23,6 +24,7 @@ pub mod pages;
 mod setting;
 pub mod table;
 
+pub use api::{parse_api_address, read_secret};
 pub use duration::{DURATION_UNITS, LONGEST_DURATION, parse_duration};
 pub use environment::{Environment, process_variables, read};
 pub use error::SettingError;

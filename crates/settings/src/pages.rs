@@ -137,6 +137,7 @@ fn describe_readers(readers: &[Program]) -> String {
         Program::Signal,
         Program::Query,
         Program::Events,
+        Program::Admin,
         Program::Webhook,
         Program::Web,
     ];

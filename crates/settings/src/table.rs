@@ -7,7 +7,8 @@ use crate::{
     setting::{
         Allowed::{AnyCase, Choice, Duration, PositiveDuration, Text},
         Program::{
-            self, CommandLine, Events, Gateway, Migrate, Query, Signal, Start, Web, Webhook, Worker,
+            self, Admin, CommandLine, Events, Gateway, Migrate, Query, Signal, Start, Web, Webhook,
+            Worker,
         },
     },
 };
@@ -25,9 +26,9 @@ const TEMPORAL_CLIENTS: &[Program] = &[
     CommandLine,
 ];
 /// Programs that connect to the database.
-const DATABASE_CLIENTS: &[Program] = &[Worker, Query, Events, Migrate, Gateway, CommandLine];
+const DATABASE_CLIENTS: &[Program] = &[Worker, Query, Events, Admin, Migrate, Gateway, CommandLine];
 /// Programs that serve the API.
-const API: &[Program] = &[Start, Signal, Query, Events, Webhook, Web, Gateway];
+const API: &[Program] = &[Start, Signal, Query, Events, Admin, Webhook, Web, Gateway];
 /// Programs that log.
 const LOGGING: &[Program] = &[
     Worker,
@@ -35,6 +36,7 @@ const LOGGING: &[Program] = &[
     Signal,
     Query,
     Events,
+    Admin,
     Webhook,
     Web,
     Migrate,
@@ -42,7 +44,9 @@ const LOGGING: &[Program] = &[
     CommandLine,
 ];
 /// Programs that record traces.
-const TRACED: &[Program] = &[Worker, Start, Signal, Query, Events, Webhook, Gateway];
+const TRACED: &[Program] = &[
+    Worker, Start, Signal, Query, Events, Admin, Webhook, Gateway,
+];
 const WORKER: &[Program] = &[Worker];
 /// The function that prepares the database for a release.
 const MIGRATE: &[Program] = &[Migrate];
@@ -55,9 +59,22 @@ const WEBHOOKS: &[Program] = &[Webhook, Gateway];
 const WEBHOOK_SECRETS: &[Program] = &[Webhook, Gateway, CommandLine];
 const COMMAND_LINE: &[Program] = &[CommandLine];
 /// Programs that call AWS.
-const AWS_CLIENTS: &[Program] = TEMPORAL_CLIENTS;
+const AWS_CLIENTS: &[Program] = &[
+    Worker,
+    Start,
+    Signal,
+    Query,
+    Events,
+    Admin,
+    Webhook,
+    Migrate,
+    Gateway,
+    CommandLine,
+];
 /// Programs that read secrets of AWS Secrets Manager, if a setting names one.
-const SECRETS_READERS: &[Program] = TEMPORAL_CLIENTS;
+const SECRETS_READERS: &[Program] = AWS_CLIENTS;
+/// Programs that check the addresses of endpoints.
+const ENDPOINTS: &[Program] = &[Worker, Admin, Gateway];
 /// Variables for other programs, such as a shell or a script.
 const NO_PROGRAM: &[Program] = &[];
 
@@ -119,7 +136,7 @@ settings! {
     Database {
         DATABASE_URL("PostgreSQL database; if set, `up` and `demo` start no server.", Text("postgres://USER:PASSWORD@HOST:PORT/NAME"), DATABASE_CLIENTS)
             .secret().default_note("none; the local stack starts a server");
-        DATABASE_URL_SECRET_ARN("Secret of AWS Secrets Manager with the URL, as an alternative.", SECRET_ARN, &[Query, Events, Gateway]);
+        DATABASE_URL_SECRET_ARN("Secret of AWS Secrets Manager with the URL, as an alternative.", SECRET_ARN, &[Query, Events, Admin, Gateway]);
         DATABASE_PASSWORD_SECRET_ARN("Secret of RDS with the password of the database's owner.", SECRET_ARN, MIGRATE);
         DATABASE_IAM_AUTH("Login to RDS with a token: always, or after a refused password.", Choice(&["on", "off", "fallback"]), DATABASE_CLIENTS)
             .default("off");
@@ -170,8 +187,10 @@ settings! {
             .default("production");
         REVIEW("Review of an order before its charge.", Choice(&["none", "timer", "approval"]), ORDERS)
             .default("approval");
-        REVIEW_THRESHOLD("Smallest order total that is reviewed, in major units of any currency.", Text("an amount, such as 99.99"), ORDERS)
-            .default("10000");
+        REVIEW_THRESHOLDS("Smallest totals that are reviewed; other currencies are not reviewed.", Text("amounts by currency, such as USD:10000,EUR:9000"), ORDERS)
+            .default("USD:10000,EUR:10000,GBP:10000,JPY:1500000");
+        REVIEW_THRESHOLD("Earlier setting: the limit of currencies not in `REVIEW_THRESHOLDS`.", Text("an amount, such as 99.99"), ORDERS)
+            .default_note("none");
         MANUAL_REVIEW_TIMEOUT("Longest time of a review.", Duration, ORDERS)
             .default("24h");
         REVIEW_ON_TIMEOUT("Decision when a review times out.", Choice(&["proceed", "cancel"]), ORDERS)
@@ -182,6 +201,12 @@ settings! {
             .default("24h");
         PAYMENT_PROCESSING_TIMEOUT("Longest wait for a slow payment method, such as a bank debit.", Duration, ORDERS)
             .default("14d");
+        HELD_PER_ORDER("Most units of one order of a customer's caller.", Text("a whole number from 1"), ORDERS)
+            .default("100");
+        HELD_PER_CUSTOMER("Most units of all unpaid orders of a customer, for orders of its caller.", Text("a whole number from 1"), ORDERS)
+            .default("200");
+        RESERVATION_TIMEOUT("Time after which an unpaid order of a customer's caller releases its stock.", Duration, ORDERS)
+            .default("30m");
         PAYMENT_PARTIAL("Payment below the total: wait for the rest, or refund it.", Choice(&["collect", "refund"]), ORDERS)
             .default("collect");
         CAPTURE("Time of the capture: with the payment, or after dispatch.", Choice(&["immediate", "on_dispatch"]), ORDERS)
@@ -196,7 +221,7 @@ settings! {
             .default("0s");
         COMPLETE_ON("Event that completes an order.", Choice(&["dispatched", "delivered"]), ORDERS)
             .default("delivered");
-        DELIVERY("Delivery confirmation: by a caller within 14 days, or by a timer.", Text("confirm, or auto:DURATION such as auto:2s"), ORDERS)
+        DELIVERY("Delivery confirmation: by a caller or the carrier within 14 days, or by a timer.", Text("confirm, or auto:DURATION such as auto:2s"), ORDERS)
             .default("confirm");
         DELIVERY_ESTIMATE("Estimated time from dispatch to delivery.", Duration, &[Start, Query, Gateway])
             .default("3d");
@@ -217,6 +242,14 @@ settings! {
         ADYEN_MERCHANT_ACCOUNT("Merchant account of the payments at Adyen, required by `ADYEN_API_KEY`.", Text("the name of a merchant account"), WORKER);
         ADYEN_API_BASE("Address of Adyen's Checkout API with its version; a live account has its own.", Text("https://HOST/PATH, or http://HOST/PATH of this machine"), WORKER)
             .default("https://checkout-test.adyen.com/v71");
+    }
+    Carrier {
+        CARRIER_URL("Bridge to a carrier (docs/carriers.md); unset simulates one.", Text("https://HOST/PATH, or http://HOST/PATH of this machine"), WORKER);
+        CARRIER_SECRET("Secret that signs the calls to `CARRIER_URL`.", Text("whsec_ and base64"), WORKER)
+            .secret();
+        CARRIER_SECRET_FILE("File with the secret, as an alternative to `CARRIER_SECRET`.", Text("the path of a file"), WORKER);
+        CARRIER_NAME("Name of the carrier in responses and mails.", Text("letters, digits, - and _"), WORKER)
+            .default("carrier");
     }
     Mail {
         MAIL("Sending of mail; `off` discards mails; a value that begins with `/` is ignored.", Choice(&["smtp", "off"]), WORKER)
@@ -259,6 +292,7 @@ settings! {
     Webhooks {
         WEBHOOK_SECRETS_STRIPE("Signing secrets of Stripe.", PROVIDER_SECRETS, WEBHOOK_SECRETS).secret();
         WEBHOOK_SECRETS_ADYEN("HMAC keys of Adyen, in hexadecimal.", PROVIDER_SECRETS, WEBHOOK_SECRETS).secret();
+        WEBHOOK_SECRETS_CARRIER("Secrets of the bridge to a carrier, which reports about parcels.", PROVIDER_SECRETS, WEBHOOK_SECRETS).secret();
         WEBHOOK_SECRETS_STANDARD("Secrets of a provider that uses Standard Webhooks.", PROVIDER_SECRETS, WEBHOOK_SECRETS).secret();
         WEBHOOK_SECRETS_SQUARE("Signature keys of Square.", PROVIDER_SECRETS, WEBHOOK_SECRETS).secret();
         WEBHOOK_SECRETS_MOLLIE("Signing secrets of Mollie.", PROVIDER_SECRETS, WEBHOOK_SECRETS).secret();
@@ -279,6 +313,19 @@ settings! {
             .default("immediate");
         SETTLEMENT_GRACE("Time for the order of a payment to appear before a refund.", Duration, WEBHOOKS)
             .default("10m");
+    }
+    Endpoints {
+        ENDPOINT_ADDRESSES("Addresses of endpoints: public ones with TLS, or also private ones.", Choice(&["public", "any"]), ENDPOINTS)
+            .default("public").local("any");
+        ENDPOINT_DELAY("Delay between an audit event and its message.", Duration, WORKER)
+            .default("15s").local("1s");
+        ENDPOINT_FIRST_PAUSE("Pause before the second attempt to send a message; later ones grow.", PositiveDuration, WORKER)
+            .default("5s");
+        ENDPOINT_LONGEST_PAUSE("Longest pause between two attempts.", PositiveDuration, WORKER)
+            .default("6h");
+        ENDPOINT_RETRY_FOR("Time without success after which an endpoint is disabled.", PositiveDuration, WORKER)
+            .default("3d");
+        EVENT_BUS_NAME("Event bus of EventBridge that also receives all messages.", Text("the name of a bus, not its ARN"), WORKER);
     }
     CommandLine {
         ORDERFLOW_URL("API that the order commands call.", Text("a URL, such as http://127.0.0.1:8000"), COMMAND_LINE)
@@ -315,7 +362,7 @@ settings! {
             .default("1");
     }
     Aws {
-        AWS_REGION("Region of the database, unless its host name has one.", Text("a region"), DATABASE_CLIENTS);
+        AWS_REGION("Region of the event bus, and of the database unless its host name has one.", Text("a region"), DATABASE_CLIENTS);
         AWS_DEFAULT_REGION("Region if `AWS_REGION` is not set.", Text("a region"), DATABASE_CLIENTS);
         AWS_ACCESS_KEY_ID("Credentials; Lambda sets all three.", Text("an access key id"), AWS_CLIENTS);
         AWS_SECRET_ACCESS_KEY("Secret key of `AWS_ACCESS_KEY_ID`.", Text("a secret access key"), AWS_CLIENTS)

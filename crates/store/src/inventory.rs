@@ -12,45 +12,66 @@ use crate::{
     error::SqlxResultExt,
     order_write::{OrderWrite, ParcelWrite, written},
 };
-use domain::{LineItem, Sku};
+use domain::{LineItem, Shortage, Sku};
 
 /// The result of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
     /// All line items are reserved.
     Held,
-    /// Nothing is reserved, because `sku` has only `available` units.
-    Unavailable { sku: Sku, available: i64 },
+    /// Nothing is reserved, because these SKUs are short.
+    Unavailable(Vec<Shortage>),
+    /// Nothing is reserved, because the other unpaid orders of the customer hold this number of units.
+    OverLimit { held: i64 },
 }
 
-/// Writes the order and reserves all line items, or none of them. A SKU without a row gets one with
-/// `default_stock` available units.
+/// The rules of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReservationRules {
+    /// The available units of a SKU without a row.
+    pub default_stock: i64,
+    /// The most units of all unpaid orders of the customer.
+    pub customer_limit: Option<u32>,
+}
+
+/// Writes the order and reserves all line items, or none of them.
+///
+/// # Errors
+///
+/// The database is unavailable, or the row belongs to another order.
 #[tracing::instrument(name = "store.inventory.reserve", skip_all)]
 pub async fn reserve(
     pool: &PgPool,
     write: OrderWrite<'_>,
     lines: &[LineItem],
-    default_stock: i64,
+    rules: ReservationRules,
 ) -> Result<Reservation, Error> {
+    let write_order_id = write.state.order_id.to_string();
     let row = sqlx::query!(
-        r#"select outcome as "outcome!", have as "have!", short_sku, short_available
-           from write_order_and_reserve($1, $2, $3)"#,
+        r#"select outcome as "outcome!", have as "have!", short_lines, over_limit
+           from write_order_and_reserve($1, $2, $3, $4)"#,
         write.document()?,
         quantities(lines),
-        default_stock,
+        rules.default_stock,
+        rules.customer_limit.map(i64::from),
     )
     .fetch_one(pool)
     .await
     .for_operation("reserve stock")?;
     written(&row.outcome, row.have)?;
-    let shortage = row
-        .short_sku
-        .and_then(|sku| Sku::parse(&sku).ok())
-        .zip(row.short_available);
-    Ok(match shortage {
-        Some((sku, available)) => Reservation::Unavailable { sku, available },
-        None => Reservation::Held,
-    })
+    if let Some(held) = row.over_limit {
+        return Ok(Reservation::OverLimit { held });
+    }
+    let Some(short) = row.short_lines else {
+        return Ok(Reservation::Held);
+    };
+    let shortages = serde_json::from_value(short).map_err(|source| Error::InvalidColumn {
+        table: "inventory",
+        key: write_order_id,
+        column: "sku",
+        source,
+    })?;
+    Ok(Reservation::Unavailable(shortages))
 }
 
 /// Returns the quantity of each SKU once.
@@ -77,6 +98,54 @@ pub async fn release(pool: &PgPool, write: OrderWrite<'_>) -> Result<bool, Error
     .for_operation("release stock")?;
     written(&row.outcome, row.have)?;
     Ok(row.released == Some(true))
+}
+
+/// A SKU that has too few units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShortSku {
+    pub sku: Sku,
+    pub available: i64,
+}
+
+/// The result of a changed reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangedReservation {
+    /// The order holds exactly the line items.
+    Changed,
+    /// The reservation is as before, because a SKU has too few units.
+    Short(ShortSku),
+    /// The order holds nothing any more.
+    Released,
+    /// The row is newer than this write, which changes nothing.
+    Superseded,
+}
+
+/// Writes the order and changes its reservation to the quantities of `lines`, or changes nothing.
+#[tracing::instrument(name = "store.inventory.change", skip_all)]
+pub async fn change(
+    pool: &PgPool,
+    write: OrderWrite<'_>,
+    lines: &[LineItem],
+) -> Result<ChangedReservation, Error> {
+    let row = sqlx::query!(
+        r#"select outcome as "outcome!", have as "have!", is_held, short_sku, short_available
+           from write_order_and_change_reservation($1, $2)"#,
+        write.document()?,
+        quantities(lines),
+    )
+    .fetch_one(pool)
+    .await
+    .for_operation("change a reservation")?;
+    written(&row.outcome, row.have)?;
+    let short = row.short_sku.and_then(|sku| Sku::parse(&sku).ok());
+    Ok(match (row.is_held, short.zip(row.short_available)) {
+        (Some(true), Some((sku, available))) => {
+            ChangedReservation::Short(ShortSku { sku, available })
+        }
+        (Some(true), None) => ChangedReservation::Changed,
+        (Some(false), _) => ChangedReservation::Released,
+        (None, _) => ChangedReservation::Superseded,
+    })
 }
 
 /// Writes the order, counts its reserved units as shipped, and records the dispatch of its parcel.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Error,
@@ -185,29 +185,66 @@ pub async fn append(
     if is_capture && payment == before {
         return Ok(Appended::Known);
     }
-    let next = row.last_seq + 1;
-    sqlx::query!(
-        "insert into events (order_id, seq, type, payload_json, ts) values ($1, $2, $3, $4, $5)",
-        order_id.as_str(),
-        next,
-        kind.as_str(),
+    let entry = LateEntry {
+        order_id,
+        seq: row.last_seq + 1,
+        kind,
         payload,
+        payment,
         at,
-    )
-    .execute(&mut *transaction)
-    .await
-    .for_operation("append to the audit log")?;
+    };
+    append_entry(&mut transaction, entry).await?;
+    transaction.commit().await.for_operation("commit")?;
+    Ok(Appended::Written)
+}
+
+/// An entry of the audit log of an order that has ended, whose row the caller has locked.
+pub(crate) struct LateEntry<'a> {
+    pub(crate) order_id: &'a OrderId,
+    pub(crate) seq: i32,
+    pub(crate) kind: AuditEventType,
+    pub(crate) payload: &'a Value,
+    /// The new value of `orders.payment_json`.
+    pub(crate) payment: Option<Value>,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// Appends the entry, updates the row and writes the mail about the event.
+pub(crate) async fn append_entry(
+    connection: &mut PgConnection,
+    entry: LateEntry<'_>,
+) -> Result<(), Error> {
+    let LateEntry {
+        order_id,
+        seq,
+        kind,
+        payload,
+        payment,
+        at,
+    } = entry;
     sqlx::query!(
         "update orders set last_seq = $2, updated_at = $3, version = version + $4, payment_json = $5 where id = $1",
         order_id.as_str(),
-        next,
+        seq,
         at,
         to_i32(domain::VERSIONS_PER_HISTORY_EVENT),
         payment,
     )
-    .execute(&mut *transaction)
+    .execute(&mut *connection)
     .await
     .for_operation("update the order")?;
+    // After the row of the order, because a message about the event contains the row.
+    sqlx::query!(
+        "insert into events (order_id, seq, type, payload_json, ts) values ($1, $2, $3, $4, $5)",
+        order_id.as_str(),
+        seq,
+        kind.as_str(),
+        payload,
+        at,
+    )
+    .execute(&mut *connection)
+    .await
+    .for_operation("append to the audit log")?;
     if let Some(mail) = NotificationKind::for_event(kind) {
         sqlx::query!(
             "insert into notifications (order_id, kind, seq, recipient, status, reason)
@@ -216,12 +253,11 @@ pub async fn append(
              from notifications where order_id = $1 order by seq limit 1 on conflict do nothing",
             order_id.as_str(),
             mail.as_str(),
-            next,
+            seq,
         )
-        .execute(&mut *transaction)
+        .execute(connection)
         .await
         .for_operation("write the outbox")?;
     }
-    transaction.commit().await.for_operation("commit")?;
-    Ok(Appended::Written)
+    Ok(())
 }

@@ -5,6 +5,8 @@
 //! permanently.
 
 mod claim;
+mod grant;
+mod payout;
 mod rows;
 mod settle;
 
@@ -17,6 +19,12 @@ use domain::{
 
 pub use claim::{
     Charge, ChargeClaim, Claim, Confirmation, PaymentSource, claim, claim_charge, record_charge,
+};
+pub use grant::{NewRefund, RefundAmount, RefundClaim};
+pub(crate) use grant::{claim_refund, claim_returned};
+pub use payout::{
+    PartResult, PartState, RefundPart, ReportedResult, UnclaimedDue, list_open_parts,
+    read_unclaimed_due, record_part,
 };
 pub use rows::StoredTransaction;
 pub use settle::{Settlement, UnmatchedPayment, request_unneeded, settle};

@@ -215,7 +215,7 @@ impl OrderWrite<'_> {
             currency: order.map(|order| order.currency.code()),
             total_amount: order.map(|order| order.total.minor()),
             external_reference: order.and_then(|order| order.notes.external_reference.as_deref()),
-            details_json: order.and_then(OrderDetails::of),
+            details_json: OrderDetails::of_state(state),
             review: state.review.map(domain::ReviewDecision::as_str),
             payment_json: state.payment.as_ref(),
             hold_json: state.hold.as_ref(),

@@ -3,11 +3,11 @@
 mod list;
 
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::{Error, error::SqlxResultExt};
+use crate::{Error, convert::parse_column, error::SqlxResultExt, returns};
 use contract::{Amounts, MovedMoney, OrderDetails, OrderView, Source, order_workflow_id};
 use domain::{Address, Currency, Customer, Money, OrderId};
 
@@ -23,7 +23,9 @@ pub async fn read_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<Orde
         "select id, state, step, is_running, customer_id, customer_json, items_json, address_json,
              orders.currency, total_amount, details_json, hold_json, payment_json, shipment_json, estimated_delivery, cancellation_reason,
              failure_json, retries_json, review, waiting_json, last_seq, orders.created_at, orders.updated_at,
-             ledger.captured, ledger.refunded, ledger.due
+             ledger.captured, ledger.refunded, ledger.due,
+             (select jsonb_agg(to_jsonb(returns) order by returns.created_at, return_id) from returns
+                 where returns.order_id = orders.id) as returns_json
          from orders
          left join lateral (
              select sum(captured)::bigint as captured, sum(refunded)::bigint as refunded, sum(due)::bigint as due
@@ -51,7 +53,13 @@ pub async fn read_last_seq(pool: &PgPool, order_id: &OrderId) -> Result<Option<u
     Ok(seq.map(|seq| u32::try_from(seq).unwrap_or_default()))
 }
 
-#[derive(sqlx::FromRow)]
+/// Returns the order that a message contains: a row of `orders` as JSON, with the sums of its payments.
+pub(crate) fn view_of_message(row: Value) -> Result<OrderView, serde_json::Error> {
+    let row: Row = serde_json::from_value(row)?;
+    row.view().map_err(serde::de::Error::custom)
+}
+
+#[derive(sqlx::FromRow, Deserialize)]
 struct Row {
     id: String,
     state: String,
@@ -79,6 +87,10 @@ struct Row {
     captured: Option<i64>,
     refunded: Option<i64>,
     due: Option<i64>,
+    /// Only the query of one order reads the returns.
+    #[serde(default)]
+    #[sqlx(default)]
+    returns_json: Option<Value>,
 }
 
 impl Row {
@@ -94,21 +106,18 @@ impl Row {
 
     fn view(self) -> Result<OrderView, Error> {
         let key = self.id.clone();
-        let column = |column| Column {
-            key: key.clone(),
-            column,
-        };
         let money = self.money_after_end();
-        let order_id: OrderId = column("id").parse(Value::String(self.id))?;
-        let currency: Option<Currency> = column("currency").parse(self.currency.into())?;
+        let order_id: OrderId = parse_column(&key, "id", Value::String(self.id))?;
+        let currency: Option<Currency> = parse_column(&key, "currency", self.currency.into())?;
         let total = self
             .total_amount
             .zip(currency)
             .and_then(|(minor, currency)| Money::from_minor(minor, currency).ok());
-        let customer: Customer = column("customer_json").parse(self.customer_json)?;
-        let address: Option<Address> = column("address_json").parse(self.address_json.into())?;
+        let customer: Customer = parse_column(&key, "customer_json", self.customer_json)?;
+        let address: Option<Address> =
+            parse_column(&key, "address_json", self.address_json.into())?;
         let details: Option<OrderDetails> =
-            column("details_json").parse(self.details_json.into())?;
+            parse_column(&key, "details_json", self.details_json.into())?;
         let amounts = money
             .zip(total)
             .map(|(money, total)| Amounts::from_ledger(total.decimal(), total.currency(), money));
@@ -116,48 +125,35 @@ impl Row {
             workflow_id: order_workflow_id(&order_id),
             order_id,
             customer_id: self.customer_id,
-            items: column("items_json").parse(self.items_json)?,
+            items: parse_column(&key, "items_json", self.items_json)?,
             shipping_address: address.map(|address| address.addressed_to(&customer)),
             currency,
             total_amount: total.map(Money::decimal),
             details: details.unwrap_or_default().addressed_to(&customer),
             customer,
-            status: column("state").parse(self.state.into())?,
-            step: column("step").parse(self.step.into())?,
+            status: parse_column(&key, "state", self.state.into())?,
+            step: parse_column(&key, "step", self.step.into())?,
             is_running: self.is_running,
-            review: column("review").parse(self.review.into())?,
-            payment_info: column("payment_json").parse(self.payment_json.into())?,
-            hold: column("hold_json").parse(self.hold_json.into())?,
-            waiting_for: column("waiting_json").parse(self.waiting_json.into())?,
-            shipment_info: column("shipment_json").parse(self.shipment_json.into())?,
+            review: parse_column(&key, "review", self.review.into())?,
+            payment_info: parse_column(&key, "payment_json", self.payment_json.into())?,
+            hold: parse_column(&key, "hold_json", self.hold_json.into())?,
+            waiting_for: parse_column(&key, "waiting_json", self.waiting_json.into())?,
+            shipment_info: parse_column(&key, "shipment_json", self.shipment_json.into())?,
             estimated_delivery: self.estimated_delivery,
             cancellation_reason: self.cancellation_reason,
-            failure: column("failure_json").parse(self.failure_json.into())?,
-            retries: column("retries_json").parse(self.retries_json)?,
+            failure: parse_column(&key, "failure_json", self.failure_json.into())?,
+            retries: parse_column(&key, "retries_json", self.retries_json)?,
             created_at: self.created_at,
             updated_at: self.updated_at,
             seq: u32::try_from(self.last_seq).unwrap_or_default(),
             source: Source::Database,
+            document_pending: self.is_running && currency.is_none(),
             amounts,
+            refunds: Vec::new(),
+            returns: returns::parse_views(&key, self.returns_json)?,
             shipments: Vec::new(),
             actions: Vec::new(),
         };
         Ok(view.with_derived_fields())
-    }
-}
-
-struct Column {
-    key: String,
-    column: &'static str,
-}
-
-impl Column {
-    fn parse<T: DeserializeOwned>(self, value: Value) -> Result<T, Error> {
-        serde_json::from_value(value).map_err(|source| Error::InvalidColumn {
-            table: "orders",
-            key: self.key,
-            column: self.column,
-            source,
-        })
     }
 }

@@ -1,5 +1,5 @@
 //! The outbox of mails to customers. Each row is written in the transaction of the audit event that
-//! causes the mail. There is one row for each order and kind.
+//! causes the mail. There is one row for each order, kind and subject.
 
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub struct DueMail {
     pub id: i64,
     pub order_id: String,
     pub kind: String,
+    /// The id of the refund or the return; empty for a mail that an order has once.
+    pub subject_id: String,
     pub recipient: String,
     /// The Message-ID, which is the same in each attempt.
     pub message_id: String,
@@ -91,12 +93,12 @@ pub async fn claim_due(pool: &PgPool, claim: ClaimOptions<'_>) -> Result<Claimed
          ), claimed as (
              update notifications set attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $2),
                  message_id = coalesce(message_id, kind || '.' || left(encode(sha256(convert_to(
-                     order_id || ' ' || (select run_id from orders where orders.id = order_id), 'UTF8')), 'hex'), 32)
-                     || '@' || $3)
+                     concat_ws(' ', order_id, (select run_id from orders where orders.id = order_id), nullif(subject_id, '')),
+                     'UTF8')), 'hex'), 32) || '@' || $3)
              from read where notifications.id = read.id and blocked_until is null
              returning notifications.*
          )
-         select id as "id!", order_id as "order_id!", kind as "kind!", recipient as "recipient!",
+         select id as "id!", order_id as "order_id!", kind as "kind!", subject_id as "subject_id!", recipient as "recipient!",
              message_id as "message_id!", attempts as "attempts!", created_at as "created_at!",
              next_attempt_at as "lease_end!"
          from claimed order by array_position($1, id)"#,

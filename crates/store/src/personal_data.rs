@@ -74,7 +74,10 @@ pub async fn export_order(pool: &PgPool, order_id: &OrderId) -> Result<Option<Va
              'order', to_jsonb(orders),
              'audit_log', (select coalesce(jsonb_agg(to_jsonb(events) order by seq), '[]') from events where order_id = orders.id),
              'payments', (select coalesce(jsonb_agg(to_jsonb(payments)), '[]') from payments where order_id = orders.id),
+             'refunds', (select coalesce(jsonb_agg(to_jsonb(refunds) order by created_at), '[]') from refunds where order_id = orders.id),
+             'returns', (select coalesce(jsonb_agg(to_jsonb(returns) order by created_at), '[]') from returns where order_id = orders.id),
              'parcels', (select coalesce(jsonb_agg(to_jsonb(shipments)), '[]') from shipments where order_id = orders.id),
+             'messages', (select coalesce(jsonb_agg(to_jsonb(message) order by seq), '[]') from endpoint_messages as message where message.order_id = orders.id),
              'mails', (select coalesce(jsonb_agg(to_jsonb(notifications) order by id), '[]') from notifications where order_id = orders.id),
              'webhook_events', (select coalesce(jsonb_agg(to_jsonb(webhook_deliveries)), '[]') from webhook_deliveries where order_id = orders.id)
          ) from orders where id = $1"#,
@@ -102,7 +105,7 @@ pub async fn erase_order(pool: &PgPool, order_id: &OrderId) -> Result<bool, Erro
 
 async fn erase_row(connection: &mut PgConnection, order_id: &OrderId) -> Result<bool, Error> {
     let row = sqlx::query!(
-        "select customer_json, items_json, address_json, details_json, cancellation_reason from orders
+        "select customer_json, items_json, address_json, details_json, shipment_json from orders
          where id = $1 and not is_running for update",
         order_id.as_str(),
     )
@@ -110,24 +113,19 @@ async fn erase_row(connection: &mut PgConnection, order_id: &OrderId) -> Result<
     .await
     .for_operation("read the personal data")?;
     let Some(row) = row else { return Ok(false) };
-    let mut items = row.items_json;
-    for item in items.as_array_mut().into_iter().flatten() {
-        if let Some(item) = item.as_object_mut() {
-            item.remove("metadata");
-        }
-    }
     let details = row.details_json.map(erase_details);
     sqlx::query!(
         "update orders set customer_id = case when customer_id is null then null else $2 end, customer_json = $3,
-             items_json = $4, address_json = $5, details_json = $6,
+             items_json = $4, address_json = $5, details_json = $6, shipment_json = $7, hold_json = null,
              cancellation_reason = case when cancellation_reason is null then null else $2 end
          where id = $1",
         order_id.as_str(),
         MARK,
         marked(&row.customer_json),
-        items,
+        erase_items(row.items_json),
         row.address_json.as_ref().map(erase_address),
         details,
+        row.shipment_json.map(erase_shipment),
     )
     .execute(connection)
     .await
@@ -174,8 +172,42 @@ async fn erase_children(connection: &mut PgConnection, order_id: &OrderId) -> Re
     .execute(&mut *connection)
     .await
     .for_operation("erase the recipients of mails")?;
+    sqlx::query!(
+        "update refunds set reason = $2 where order_id = $1 and reason is not null",
+        order_id.as_str(),
+        MARK,
+    )
+    .execute(&mut *connection)
+    .await
+    .for_operation("erase the reasons of refunds")?;
+    sqlx::query!(
+        "update returns set note = case when note is null then null else $2 end,
+             public_reason = case when public_reason is null then null else $2 end, items_json = (
+             select coalesce(jsonb_agg(case when line ->> 'reason' is null then line
+                 else line || jsonb_build_object('reason', $2::text) end order by position), '[]')
+             from jsonb_array_elements(items_json) with ordinality as lines (line, position))
+         where order_id = $1",
+        order_id.as_str(),
+        MARK,
+    )
+    .execute(&mut *connection)
+    .await
+    .for_operation("erase the reasons of returns")?;
+    // Messages to endpoints have the order at the time of their event.
+    sqlx::query!(
+        "update endpoint_messages set order_json = order_json || jsonb_build_object(
+             'customer_id', orders.customer_id, 'customer_json', orders.customer_json, 'items_json', orders.items_json,
+             'address_json', orders.address_json, 'details_json', orders.details_json,
+             'cancellation_reason', orders.cancellation_reason, 'hold_json', null,
+             'shipment_json', orders.shipment_json)
+         from orders where orders.id = $1 and endpoint_messages.order_id = $1",
+        order_id.as_str(),
+    )
+    .execute(&mut *connection)
+    .await
+    .for_operation("erase the personal data of messages")?;
     let parcels = sqlx::query!(
-        "select shipment_id, address_json from shipments where order_id = $1",
+        "select shipment_id, address_json, items_json from shipments where order_id = $1",
         order_id.as_str(),
     )
     .fetch_all(&mut *connection)
@@ -183,17 +215,18 @@ async fn erase_children(connection: &mut PgConnection, order_id: &OrderId) -> Re
     .for_operation("read the parcels")?;
     for parcel in parcels {
         sqlx::query!(
-            "update shipments set address_json = $2 where shipment_id = $1",
+            "update shipments set address_json = $2, items_json = $3 where shipment_id = $1",
             parcel.shipment_id,
             parcel.address_json.as_ref().map(erase_address),
+            erase_items(parcel.items_json),
         )
         .execute(&mut *connection)
         .await
-        .for_operation("erase the addresses of parcels")?;
+        .for_operation("erase the personal data of parcels")?;
     }
     let consignments = sqlx::query!(
-        r#"select shipment_id, consignment_json -> 'address' as "address!" from simulator.parcels
-           where order_id = $1 and consignment_json ->> 'address' is not null"#,
+        r#"select shipment_id, consignment_json as "consignment!" from simulator.parcels
+           where order_id = $1 and consignment_json is not null"#,
         order_id.as_str(),
     )
     .fetch_all(&mut *connection)
@@ -201,14 +234,13 @@ async fn erase_children(connection: &mut PgConnection, order_id: &OrderId) -> Re
     .for_operation("read the simulated carrier's records")?;
     for consignment in consignments {
         sqlx::query!(
-            "update simulator.parcels set consignment_json = jsonb_set(consignment_json, '{address}', $2)
-             where shipment_id = $1",
+            "update simulator.parcels set consignment_json = $2 where shipment_id = $1",
             consignment.shipment_id,
-            erase_address(&consignment.address),
+            erase_consignment(consignment.consignment),
         )
         .execute(&mut *connection)
         .await
-        .for_operation("erase the addresses of the simulated carrier")?;
+        .for_operation("erase the records of the simulated carrier")?;
     }
     Ok(())
 }
@@ -232,12 +264,50 @@ fn erase_address(address: &Value) -> Value {
     json!({"street": MARK, "country": address["country"]})
 }
 
+fn erase_items(mut items: Value) -> Value {
+    for item in items.as_array_mut().into_iter().flatten() {
+        if let Some(item) = item.as_object_mut() {
+            item.remove("metadata");
+        }
+    }
+    items
+}
+
+fn erase_consignment(mut consignment: Value) -> Value {
+    if let Some(fields) = consignment.as_object_mut() {
+        if let Some(address) = fields.get_mut("address") {
+            *address = erase_address(address);
+        }
+        if let Some(contents) = fields.get_mut("contents") {
+            *contents = erase_items(contents.take());
+        }
+    }
+    consignment
+}
+
+/// Erases the texts of the carrier's reports, which can name a person or a place.
+fn erase_shipment(mut shipment: Value) -> Value {
+    let events = shipment.get_mut("events").and_then(Value::as_array_mut);
+    for event in events.into_iter().flatten() {
+        erase_report(event);
+    }
+    shipment
+}
+
+fn erase_report(report: &mut Value) {
+    for name in ["description", "location"] {
+        if let Some(text) = report.get_mut(name).filter(|text| text.is_string()) {
+            *text = json!(MARK);
+        }
+    }
+}
+
 fn erase_details(mut details: Value) -> Value {
     let Some(fields) = details.as_object_mut() else {
         return details;
     };
     fields.remove("metadata");
-    for name in ["note", "gift_message"] {
+    for name in ["note", "gift_message", "public_reason"] {
         if let Some(text) = fields.get_mut(name) {
             *text = json!(MARK);
         }
@@ -256,21 +326,48 @@ const ADDRESSES: [&str; 5] = [
     "old",
     "new",
 ];
-const TEXTS: [&str; 4] = ["signed_by", "note", "email", "phone"];
+const TEXTS: [&str; 5] = ["signed_by", "note", "email", "phone", "public_reason"];
 
 /// The audit events whose reason a person has written.
-const WITH_REASON: [AuditEventType; 6] = [
+const WITH_REASON: [AuditEventType; 10] = [
     AuditEventType::CancelRequested,
     AuditEventType::OrderCancelled,
     AuditEventType::PaymentCancelRequested,
     AuditEventType::ReviewRejected,
     AuditEventType::OrderHeld,
     AuditEventType::OrderReleased,
+    AuditEventType::RefundRequested,
+    AuditEventType::ReturnApproved,
+    AuditEventType::ReturnRejected,
+    AuditEventType::ReturnCancelled,
 ];
 
 fn erase_payload(kind: &str, mut payload: Value) -> Value {
-    let has_reason = AuditEventType::parse(kind).is_some_and(|kind| WITH_REASON.contains(&kind));
+    let kind = AuditEventType::parse(kind);
+    if kind == Some(AuditEventType::OrderUpdated) {
+        return erase_update(payload);
+    }
+    if kind == Some(AuditEventType::ShipmentTracked) {
+        erase_report(&mut payload);
+        return payload;
+    }
+    let has_reason = kind.is_some_and(|kind| WITH_REASON.contains(&kind));
     erase_within(&mut payload, has_reason);
+    payload
+}
+
+/// Erases the payload of [`AuditEventType::OrderUpdated`] as [`erase_details`] erases the order.
+fn erase_update(mut payload: Value) -> Value {
+    let Some(fields) = payload.as_object_mut() else {
+        return payload;
+    };
+    fields.remove("metadata");
+    let note = fields.get_mut("note").and_then(Value::as_object_mut);
+    for text in note.into_iter().flat_map(Map::values_mut) {
+        if text.is_string() {
+            *text = json!(MARK);
+        }
+    }
     payload
 }
 
@@ -322,6 +419,18 @@ mod tests {
         assert_eq!(
             erase_payload("payment_declined", payload)["reason"],
             "moved to Berlin"
+        );
+    }
+
+    #[test]
+    fn update_keeps_the_reference_only() {
+        let payload = json!({
+            "external_reference": {"old": null, "new": "ERP-1"},
+            "note": {"old": "ring twice", "new": null}, "metadata": {"old": {}, "new": {"phone": "1"}},
+        });
+        assert_eq!(
+            erase_payload("order_updated", payload),
+            json!({"external_reference": {"old": null, "new": "ERP-1"}, "note": {"old": MARK, "new": null}})
         );
     }
 

@@ -21,9 +21,14 @@ grant select, insert, update, delete on all tables in schema public, simulator t
 grant usage on all sequences in schema public, simulator to orderflow_worker;
 grant usage on schema public to orderflow_reader;
 grant select on all tables in schema public to orderflow_reader;
+revoke select on webhook_endpoint_secrets from orderflow_reader;
 grant usage on schema public to orderflow_admin;
 grant select, insert, update on inventory to orderflow_admin;
 grant select, insert on stock_movements to orderflow_admin;
+grant select, insert, update, delete on webhook_endpoints to orderflow_admin;
+grant select (endpoint_id, expires_at), insert, update (expires_at), delete on webhook_endpoint_secrets to orderflow_admin;
+grant select (message_id, order_id, seq, type, created_at), insert, delete on endpoint_messages to orderflow_admin;
+grant select, insert, update on endpoint_deliveries to orderflow_admin;
 ";
 
 /// Creates `orderflow_worker`, which reads and writes, `orderflow_reader`, for the functions that only

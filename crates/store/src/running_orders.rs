@@ -113,6 +113,7 @@ pub async fn read(pool: &PgPool, order_id: &OrderId) -> Result<Option<RunningOrd
     .for_operation("read the running order")?;
     let Some(row) = row else { return Ok(None) };
     let id = order_id.as_str();
+    let mut public_reason = None;
     let order = if row.currency.is_some() {
         let payment = row.payment_json.as_ref();
         let mut document = json!({
@@ -129,6 +130,8 @@ pub async fn read(pool: &PgPool, order_id: &OrderId) -> Result<Option<RunningOrd
             (document.as_object_mut(), row.details_json)
         {
             fields.extend(details);
+            // It is a detail of the cancellation, not of the order.
+            public_reason = fields.remove("public_reason");
         }
         Some(parse_order(id, &document)?)
     } else {
@@ -147,6 +150,7 @@ pub async fn read(pool: &PgPool, order_id: &OrderId) -> Result<Option<RunningOrd
         "shipment": row.shipment_json,
         "estimated_delivery": row.estimated_delivery,
         "cancellation_reason": row.cancellation_reason,
+        "public_reason": public_reason,
         "failure": row.failure_json,
         "retries": row.retries_json,
         "created_at": row.created_at,

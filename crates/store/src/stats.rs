@@ -152,14 +152,16 @@ async fn measure_steps(
     let rows = sqlx::query!(
         r#"with measured as (
              select id from orders where created_at >= $1 and created_at < $2 order by created_at desc limit $3
-         ), spans as (
-             select mark.step, events.order_id,
-                 extract(epoch from min(ts) filter (where mark.is_end) - case mark.step
-                     when 'pay' then max(ts) filter (where not mark.is_end)
-                     else min(ts) filter (where not mark.is_end) end)::float8 as seconds
+         ), marks as (
+             select mark.step, events.order_id, ts, mark.is_end,
+                 min(ts) filter (where mark.is_end) over (partition by mark.step, events.order_id) as ended_at
              from measured join events on events.order_id = measured.id
              join unnest($4::text[], $5::text[], $6::bool[]) as mark (step, kind, is_end) on mark.kind = events.type
-             group by mark.step, events.order_id
+         ), spans as (
+             select step, order_id, extract(epoch from min(ended_at) - case step
+                 when 'pay' then max(ts) filter (where not is_end and ts <= ended_at)
+                 else min(ts) filter (where not is_end) end)::float8 as seconds
+             from marks group by step, order_id
          )
          select step as "step!", count(*) as "orders!",
              percentile_cont(0.5) within group (order by seconds) as "p50!",
@@ -218,12 +220,14 @@ async fn count_failures(
         .collect())
 }
 
-/// Counts the orders in review and the held ones.
+/// Counts the orders in review and the held ones. A held order can be in review.
 async fn count_undecided(pool: &PgPool) -> Result<(u32, u32), Error> {
     let row = sqlx::query!(
-        r#"select count(*) filter (where waiting_json ->> 'reason' = 'review') as "in_review!",
-             count(*) filter (where waiting_json ->> 'reason' <> 'review') as "held!"
-         from orders where is_running and waiting_json ->> 'reason' in ('review', 'payment_hold', 'hold')"#,
+        r#"select
+             (select count(*) from orders where is_running and waiting_json ->> 'reason' in ('review', 'payment_hold', 'hold')
+                 and waiting_json ->> 'reason' = 'review') as "in_review!",
+             (select count(*) from orders where is_running
+                 and (hold_json is not null or waiting_json ->> 'reason' in ('payment_hold', 'hold'))) as "held!""#,
     )
     .fetch_one(pool)
     .await

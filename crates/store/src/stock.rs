@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
 use crate::{Error, error::SqlxResultExt, inventory::Stock};
 use domain::Sku;
@@ -50,14 +50,17 @@ pub enum StockOutcome {
     KeyReused,
 }
 
-/// Changes the available units of a SKU and records the movement, in one statement. Held and shipped
-/// units stay.
+/// Changes the available units of a SKU and records the movement, in one statement: in a transaction of
+/// its own, or in the caller's. Held and shipped units stay.
 ///
 /// # Errors
 ///
 /// The database is unavailable, or rejects the change.
 #[tracing::instrument(name = "store.stock.change", skip_all)]
-pub async fn change_stock(pool: &PgPool, change: StockChange<'_>) -> Result<StockOutcome, Error> {
+pub async fn change_stock(
+    executor: impl PgExecutor<'_>,
+    change: StockChange<'_>,
+) -> Result<StockOutcome, Error> {
     let (set_to, adjust_by) = match change.amount {
         StockAmount::Set(available) => (Some(available), None),
         StockAmount::Adjust(difference) => (None, Some(difference)),
@@ -73,7 +76,7 @@ pub async fn change_stock(pool: &PgPool, change: StockChange<'_>) -> Result<Stoc
         change.reason,
         change.idempotency_key,
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await
     .for_operation("change the stock")?;
     let stock = Stock {

@@ -21,9 +21,12 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
     let mail_causes = NotificationKind::ALL
         .iter()
         .flat_map(|kind| kind.event_types().iter().map(|entry| (*entry, *kind)));
-    let (entries, kinds): (Vec<String>, Vec<String>) = mail_causes
-        .map(|(entry, kind)| (entry.to_string(), kind.to_string()))
-        .unzip();
+    let (mut entries, mut kinds, mut fields) = (Vec::new(), Vec::new(), Vec::new());
+    for (entry, kind) in mail_causes {
+        entries.push(entry.to_string());
+        kinds.push(kind.to_string());
+        fields.push(kind.subject_field().unwrap_or_default().to_owned());
+    }
     let mut violations = sqlx::query_as!(
         Violation,
         r#"
@@ -47,7 +50,8 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
                 coalesce(sum(quantity) filter (where state = 'shipped'), 0) as shipped
             from reservations group by sku
         ), mail_cause as (
-            select order_id, seq, kind from events join unnest($1::text[], $2::text[]) as cause (type, kind) using (type)
+            select order_id, seq, kind, case when field = '' then '' else payload_json ->> field end as subject_id
+            from events join unnest($1::text[], $2::text[], $3::text[]) as cause (type, kind, field) using (type)
         )
         select 'the audit log has a gap, or does not end at the order''s last_seq' as "rule!", id as "subject!" from audit_log
             where entries <> last or first <> 1 or last <> last_seq
@@ -60,6 +64,32 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         select 'more was refunded than captured', ledger.order_id from ledger
             where refunded > captured + (select coalesce(sum(amount), 0) from payments
                 where payments.order_id = ledger.order_id and (provider = 'external' or source = 'api'))
+        union all
+        select 'refunds of an order exceed its captured money', order_id from (
+            select order_id, sum(part.refunded) as refunded,
+                (select sum(captured) from payments where payments.order_id = part.order_id) as captured
+            from refund_parts as part group by order_id) as given
+            where refunded > captured
+        union all
+        select distinct 'a refund and its parts differ', refunds.order_id from refunds
+            where amount <> (select coalesce(sum(part.amount), 0) from refund_parts as part
+                where part.order_id = refunds.order_id and part.refund_id = refunds.refund_id)
+        union all
+        select 'more units are returned than the order has: ' || returned.sku, returned.order_id from (
+            select order_id, line.sku, sum(case when state in ('requested', 'approved') then line.quantity
+                    else coalesce(line.received_quantity, 0) end) as units
+                from returns, jsonb_to_recordset(items_json) as line (sku text, quantity bigint, received_quantity bigint)
+                where state in ('requested', 'approved', 'received', 'closed') group by order_id, line.sku) as returned
+            where units > (select coalesce(sum(line.quantity), 0)
+                from orders, jsonb_to_recordset(orders.items_json) as line (sku text, quantity bigint)
+                where orders.id = returned.order_id and line.sku = returned.sku)
+        union all
+        select 'a received return has no refund', order_id from returns
+            where refund_id is not null and not exists (select from refunds
+                where refunds.order_id = returns.order_id and refunds.refund_id = returns.refund_id)
+        union all
+        select 'a return is open after the end of its refund, or closed before it', returns.order_id
+            from returns join refunds using (order_id, refund_id) where (returns.state = 'closed') <> refunds.is_announced
         union all
         select 'an order was shipped without enough money', id from orders
             where state in ('shipped', 'delivered') and total_amount > (
@@ -101,6 +131,7 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         select 'an order that was shipped has no parcel at the carrier', id from orders left join parcels on order_id = id
             -- Migrated orders (docs/data-migration.md) used another carrier.
             where state in ('shipped', 'delivered') and coalesce(dispatched, 0) = 0 and run_id <> 'migrated'
+                and shipment_json ->> 'provider' = 'fedex'
         union all
         select 'an order that has ended holds stock', id from orders join reservations on order_id = id
             where not is_running and reservations.state = 'held'
@@ -113,14 +144,22 @@ pub async fn find_violations(pool: &PgPool) -> Result<Vec<Violation>, Error> {
         union all
         select distinct 'the mail about an audit event is not in the outbox: ' || mail_cause.kind, mail_cause.order_id from mail_cause
             where not exists (select from notifications
-                where notifications.order_id = mail_cause.order_id and notifications.kind = mail_cause.kind)
+                where notifications.order_id = mail_cause.order_id and notifications.kind = mail_cause.kind
+                    and notifications.subject_id = mail_cause.subject_id)
         union all
         select 'a pending mail reports an event that did not happen: ' || mail.kind, mail.order_id from notifications as mail
             where status = 'pending' and not exists (select from mail_cause
-                where mail_cause.order_id = mail.order_id and mail_cause.kind = mail.kind and mail_cause.seq = mail.seq)
+                where mail_cause.order_id = mail.order_id and mail_cause.kind = mail.kind
+                    and mail_cause.subject_id = mail.subject_id and mail_cause.seq = mail.seq)
+        union all
+        select 'a message reports an event that did not happen: ' || message.type, message.order_id
+            from endpoint_messages as message
+            where order_id is not null and not exists (select from events
+                where events.order_id = message.order_id and events.seq = message.seq)
         "#,
         &entries,
         &kinds,
+        &fields,
     )
     .fetch_all(pool)
     .await

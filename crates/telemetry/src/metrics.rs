@@ -161,6 +161,19 @@ static ATTENTION: LazyLock<IntGauge> = LazyLock::new(|| {
     )
 });
 
+static DISABLED_ENDPOINTS: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge(
+        "orderflow_endpoints_disabled",
+        "Endpoints of other systems that are disabled.",
+    )
+});
+static MESSAGES: LazyLock<IntGauge> = LazyLock::new(|| {
+    gauge(
+        "orderflow_endpoint_messages_pending",
+        "Messages that wait for an enabled endpoint.",
+    )
+});
+
 /// The methods of HTTP. Any other word is chosen by the client and must not become a label.
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
@@ -253,6 +266,12 @@ pub fn set_late_orders(late: i64) {
 /// Sets the number of old entries in the work list.
 pub fn set_payments_attention(entries: i64) {
     ATTENTION.set(entries);
+}
+
+/// Sets the numbers of disabled endpoints and of messages that wait for the others.
+pub fn set_endpoints(disabled: i64, pending_messages: i64) {
+    DISABLED_ENDPOINTS.set(disabled);
+    MESSAGES.set(pending_messages);
 }
 
 /// Returns all metrics in the text format of Prometheus.

@@ -8,21 +8,26 @@
     reason = "declarations; the macro requires bodies"
 )]
 
+mod closed_order;
 mod order;
 mod recall;
 mod recovery;
+mod refund;
+mod returns;
 mod settlement;
 mod shipping;
 
+pub use closed_order::{ChangeClosedOrder, ClosedChange, ClosedOrderActivities, ClosedOrderChange};
 pub(crate) use order::missing_events;
 pub use order::{
-    CapturePayment, CapturePaymentInput, ChargeOutcome, ChargePayment, ChargePaymentInput,
-    CommitInventory, ConfirmDelivery, EarlierEffects, EarlierParcel, FindEarlierEffects,
-    LookUpPayments, LookUpPaymentsInput, LookUpPaymentsOutcome, LostRows, MISSING_EVENTS,
-    OrderActivities, ParcelRecord, ParcelState, PendingWrite, ReceiveOrder, ReceiveOrderInput,
-    ReceiveOrderOutcome, RecordOrder, RecordPayment, RecordPaymentInput, RecordPaymentOutcome,
-    RecordPaymentResult, RefundOutcome, RefundPayment, RefundPaymentInput, ReleaseInventory,
-    ReservationOutcome, ReserveInventory, ValidateOrder, ValidateOrderInput, ValidationOutcome,
+    CapturePayment, CapturePaymentInput, ChangeReservation, ChangeReservationInput,
+    ChangeReservationOutcome, ChargeOutcome, ChargePayment, ChargePaymentInput, CommitInventory,
+    ConfirmDelivery, EarlierEffects, EarlierParcel, FindEarlierEffects, LookUpPayments,
+    LookUpPaymentsInput, LookUpPaymentsOutcome, LostRows, MISSING_EVENTS, OrderActivities,
+    ParcelRecord, ParcelState, PendingWrite, ReceiveOrder, ReceiveOrderInput, ReceiveOrderOutcome,
+    RecordOrder, RecordPayment, RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult,
+    RefundOutcome, RefundPayment, RefundPaymentInput, ReleaseInventory, ReservationOutcome,
+    ReserveInventory, ReserveInventoryInput, ValidateOrder, ValidateOrderInput, ValidationOutcome,
 };
 pub use recall::{CheckStoppedAttempt, DiscardShipment, RecallActivities, StoppedAttempt};
 pub use recovery::{
@@ -30,6 +35,11 @@ pub use recovery::{
     LostOrdersPage, RecoverOrders, RecoverOrdersInput, RecoveryActivities, RecoveryInput,
     RecoveryReport, RunningOrderCursor,
 };
+pub use refund::{
+    AnnounceRefund, AnnounceRefundInput, AnnounceRefundOutcome, ClaimRefund, PayRefund,
+    RecoverRefunds, RecoverRefundsInput, RefundActivities, RefundReference, RestockRefund,
+};
+pub use returns::{ChangeReturn, ReturnActivities};
 pub use settlement::{
     AppendToTrail, FindOrder, FoundOrder, LateAuditEventInput, OrderPresence, ReceiveDelivery,
     ReceivePaymentEventInput, ReconcileDifference, ReconcileInput, ReconcileOutcome,
@@ -38,6 +48,6 @@ pub use settlement::{
     SettlementActivities, UnmatchedPaymentInput,
 };
 pub use shipping::{
-    CancelShipment, CancelShipmentOutcome, DispatchCarrier, DispatchCarrierInput, DispatchOutcome,
-    PreparePackage, PreparePackageInput, ShipmentRequest, ShippingActivities,
+    CancelShipment, CancelShipmentOutcome, CheckShipment, DispatchCarrier, DispatchCarrierInput,
+    DispatchOutcome, PreparePackage, PreparePackageInput, ShipmentRequest, ShippingActivities,
 };

@@ -4,9 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::Decode;
+use contract::{RefundRequest, RequestOrigin, ReturnChange, TrackingReport};
 use domain::{
-    Address, AuditEvent, Failure, LineItem, OrderId, OrderPolicy, OrderState, OrderStatus,
-    PaymentEvent, Profile, ShipmentInfo, Span,
+    Address, AuditEvent, AuditEventType, CustomerId, Failure, LineItem, OrderId, OrderPolicy,
+    OrderState, OrderStatus, PaymentEvent, Profile, RefundId, ReturnId, ShipmentInfo, Span,
+    Transaction,
 };
 
 /// The input of [`OrderWorkflow`](crate::OrderWorkflow). Only `order` is required. The order id is
@@ -31,10 +33,14 @@ pub struct OrderInput {
     /// which also reserves its stock. From 3 on, an authorisation that is captured in part does not
     /// pay the rest. From 4 on, an automatic delivery after 0 s starts no timer. From 5 on, the history
     /// is bounded: the order continues as new, and takes payment events in batches. From 6 on, the
-    /// document meets the rules of [`contract::Rules::Current`]. Defaults to 1, for other Temporal
+    /// document meets the rules of [`contract::Rules::Current`]. From 7 on, a delivery must lie between
+    /// the dispatch and its confirmation. Defaults to 1, for other Temporal
     /// clients, whose documents must meet the current rules too.
     #[serde(default)]
     pub receipt: u32,
+    /// The origin of the start. Starts by other Temporal clients have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RequestOrigin>,
     /// The order of a lost workflow, which this run brings to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Box<Recovery>>,
@@ -113,6 +119,18 @@ impl Decode for PaymentEventSignal {
     }
 }
 
+/// A report of a carrier: the payload of the signal `tracking_report`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrackingSignal {
+    pub report: TrackingReport,
+}
+
+impl Decode for TrackingSignal {
+    fn decode(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("tracking report: {error}"))
+    }
+}
+
 /// The outcome of a payment that the order could not use: the payload of the signal `stray_money`,
 /// which a settlement sends to the order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,6 +142,51 @@ pub struct UnmatchedPaymentSignal {
 impl Decode for UnmatchedPaymentSignal {
     fn decode(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| format!("settlement outcome: {error}"))
+    }
+}
+
+/// The input of [`RefundWorkflow`](crate::RefundWorkflow).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundInput {
+    pub order_id: OrderId,
+    pub refund_id: RefundId,
+    pub request: RefundRequest,
+    /// The name of the caller.
+    pub requested_by: String,
+    /// The origin of the request, for the audit log. Refunds that are started again have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RequestOrigin>,
+    /// A hash of the request, which distinguishes a repeated request from another one with the same id.
+    pub fingerprint: String,
+}
+
+/// The input of [`ReturnWorkflow`](crate::ReturnWorkflow) and of its update: one change of a return.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnInput {
+    pub order_id: OrderId,
+    pub return_id: ReturnId,
+    pub change: ReturnChange,
+    pub origin: RequestOrigin,
+    /// The customer of a caller that reaches only the customer's orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerId>,
+    /// A hash of the request, which distinguishes a repeated request from another one with the same id.
+    pub fingerprint: String,
+}
+
+/// An audit event about a refund: the payload of the signal `refund_changed`, which a refund sends to
+/// its order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefundNotice {
+    pub kind: AuditEventType,
+    pub payload: serde_json::Value,
+    /// The transactions of the order.
+    pub transactions: Vec<Transaction>,
+}
+
+impl Decode for RefundNotice {
+    fn decode(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("refund: {error}"))
     }
 }
 

@@ -1,7 +1,12 @@
-//! The deterministic workflows: [`OrderWorkflow`], its child [`ShippingWorkflow`],
-//! [`SettlementWorkflow`] for payments that no open order takes, [`RecorderWorkflow`] for events that
-//! concern no order, [`ReconcileWorkflow`] for payments whose events were lost, [`RecoveryWorkflow`] for
-//! orders whose workflow was lost, and the declarations of their activities.
+//! The deterministic workflows, and the declarations of their activities:
+//!
+//! - [`OrderWorkflow`] and its child [`ShippingWorkflow`],
+//! - [`SettlementWorkflow`] for payments that no open order takes, and [`RecorderWorkflow`] for events
+//!   that concern no order,
+//! - [`RefundWorkflow`] for refunds that the shop makes, [`ReturnWorkflow`] for returns of delivered units,
+//!   and [`ClosedOrderWorkflow`] for other changes of orders that have ended,
+//! - [`ReconcileWorkflow`] for payments whose events were lost, and [`RecoveryWorkflow`] for orders and
+//!   refunds whose workflow was lost.
 //!
 //! # Where to find
 //!
@@ -22,6 +27,7 @@
 
 pub mod activity;
 mod clock;
+pub mod closed_order;
 mod database_step;
 mod input;
 mod message;
@@ -31,21 +37,26 @@ mod policies;
 pub mod reconciliation;
 pub mod recorder;
 pub mod recovery;
+pub mod refund;
 mod request_quota;
+pub mod returns;
 mod search_attributes;
 pub mod settlement;
 pub mod shipping;
 
+pub use closed_order::{ClosedOrderChanged, ClosedOrderWorkflow};
 pub use input::{
-    OrderInput, OrderOutcome, PaymentEventSignal, Recovery, ShippingInput, ShippingOutcome,
-    UnmatchedPaymentSignal,
+    OrderInput, OrderOutcome, PaymentEventSignal, Recovery, RefundInput, RefundNotice, ReturnInput,
+    ShippingInput, ShippingOutcome, TrackingSignal, UnmatchedPaymentSignal,
 };
 pub use message::{Decode, Message};
 pub use order::OrderWorkflow;
 pub use reconciliation::ReconcileWorkflow;
 pub use recorder::{RecorderInput, RecorderWorkflow};
 pub use recovery::RecoveryWorkflow;
+pub use refund::RefundWorkflow;
 pub use request_quota::request_quota;
+pub use returns::ReturnWorkflow;
 pub use search_attributes::{CUSTOMER_ID, ORDER_STATUS, ORDER_STEP, search_attribute_updates};
 pub use settlement::SettlementWorkflow;
 pub use shipping::{STOP_SIGNAL, ShippingWorkflow};

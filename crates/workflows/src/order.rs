@@ -23,6 +23,7 @@ mod event_queue;
 mod hold;
 mod intake;
 mod inventory;
+mod items;
 mod outcomes;
 mod payment;
 mod payment_events;
@@ -32,11 +33,13 @@ mod persistence;
 mod recall;
 mod recovery;
 mod refund;
+mod refund_notices;
 mod request_name;
 mod request_rate;
 mod requests;
 mod review;
 mod shipment;
+mod tracking;
 mod transitions;
 mod validation;
 mod waiting;
@@ -59,17 +62,18 @@ use self::{
     requests::DeferredRequest, shipment::AttemptCounter,
 };
 use crate::{
-    Decode, Message, OrderInput, OrderOutcome, PaymentEventSignal, SHIPPING_TASK_QUEUE,
-    UnmatchedPaymentSignal, clock, request_quota::ReceivedUpdate,
+    Decode, Message, OrderInput, OrderOutcome, PaymentEventSignal, RefundNotice,
+    SHIPPING_TASK_QUEUE, TrackingSignal, UnmatchedPaymentSignal, clock,
+    request_quota::ReceivedUpdate,
 };
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, DispatchFailure, HoldRequest, OrderView,
-    PaymentCancellation, PaymentConfirmation, RecordedOutcome, Rejection, Release, Source,
-    StatusView, UpdateOutcome, parse_order_workflow_id,
+    PaymentCancellation, PaymentConfirmation, RecordedOutcome, Rejection, Release, RequestOrigin,
+    Source, StatusView, TrackingReport, UpdateOutcome, parse_order_workflow_id,
 };
 use domain::{
-    AddressChange, AuditEvent, AuditEventType, OrderId, OrderPolicy, OrderState, OrderStatus, Step,
-    TransactionId, WebhookProvider,
+    AddressChange, AuditEvent, AuditEventType, ItemsChange, NotesChange, OrderId, OrderPolicy,
+    OrderState, OrderStatus, Step, Transaction, TransactionId, WebhookProvider,
 };
 
 /// The order was cancelled or failed; its effects must be compensated.
@@ -131,6 +135,9 @@ pub struct OrderWorkflow {
     /// The number of decided recalls. The order's status shows the outcome.
     recalls_decided: u32,
     delivery: Option<DeliveryConfirmation>,
+    /// The origin of `delivery`.
+    #[serde(default)]
+    delivery_origin: Option<RequestOrigin>,
     published: Option<(OrderStatus, Step)>,
     earlier_runs: EarlierRuns,
     /// Whether this run ends an order whose workflow was lost.
@@ -140,9 +147,24 @@ pub struct OrderWorkflow {
     request_rate: RequestRate,
     /// Requests that arrived before the order was loaded and whose callers wait no longer.
     deferred: VecDeque<DeferredRequest>,
+    /// The origins of `deferred`. Orders of earlier releases have none.
+    #[serde(default)]
+    deferred_origins: VecDeque<RequestOrigin>,
     attempts: AttemptCounter,
     /// The end of a hold.
     hold_until: Option<DateTime<Utc>>,
+    /// Whether a request changes the quantities. The next step waits for it.
+    #[serde(skip)]
+    is_changing_items: bool,
+    /// Whether the order holds units that it does not need any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    has_removed_items: bool,
+    /// Reports of the carrier that arrived before the order knew of the dispatch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    early_reports: Vec<TrackingReport>,
+    /// The number of the parcel that the carrier has. `None` also for orders of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dispatched_parcel: Option<u32>,
     /// The place at which this run continues as new.
     continues_at: Option<WaitingPlace>,
     /// The place at which this run resumes the run before.
@@ -154,6 +176,9 @@ pub struct OrderWorkflow {
     /// The reason why the state of the run before cannot be read.
     #[serde(skip)]
     unreadable: Option<String>,
+    /// The origin of the request that is being decided.
+    #[serde(skip)]
+    origin: Option<RequestOrigin>,
 }
 
 /// The result of the query `get_estimated_delivery`.
@@ -209,6 +234,7 @@ impl OrderWorkflow {
             shipping: None,
             recalls_decided: 0,
             delivery: None,
+            delivery_origin: None,
             published: None,
             earlier_runs: EarlierRuns::at_start(view, EarlierRuns::None),
             is_recovery: false,
@@ -216,12 +242,18 @@ impl OrderWorkflow {
             answers: Answers::default(),
             request_rate: RequestRate::default(),
             deferred: VecDeque::new(),
+            deferred_origins: VecDeque::new(),
             attempts: AttemptCounter::default(),
             hold_until: None,
+            is_changing_items: false,
+            has_removed_items: false,
+            early_reports: Vec::new(),
+            dispatched_parcel: None,
             continues_at: None,
             resumes_at: None,
             is_waiting: false,
             unreadable,
+            origin: None,
         };
         if let Some(recovery) = recovery {
             order.restore(*recovery, now);
@@ -229,11 +261,13 @@ impl OrderWorkflow {
         }
         // A signal may arrive with the start and is handled before the first step. Its audit event
         // must come after this one.
-        order.append_audit_event(
-            AuditEventType::OrderReceived,
-            json!({"policy": order.policy}),
-            now,
-        );
+        let mut payload = json!({"policy": order.policy});
+        if let Some(quote) = contract::quote_of(&order.document) {
+            payload["quote"] = json!({"jti": quote.id, "kid": quote.key_id});
+        }
+        order.caused_by(input.origin, |order| {
+            order.append_audit_event(AuditEventType::OrderReceived, payload, now);
+        });
         order
     }
 
@@ -276,7 +310,9 @@ impl OrderWorkflow {
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
         if let Some(approval) = self.accept_message(request_name::APPROVE_ORDER, message, now) {
-            self.decide_approval(approval, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_approval(approval, now)
+            });
         }
     }
 
@@ -288,7 +324,9 @@ impl OrderWorkflow {
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
         if let Some(rejection) = self.accept_message(request_name::REJECT_ORDER, message, now) {
-            self.decide_rejection(rejection, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_rejection(rejection, now)
+            });
         }
     }
 
@@ -329,8 +367,26 @@ impl OrderWorkflow {
     ) {
         let now = clock::utc_from_workflow_time(ctx.workflow_time());
         if let Some(release) = self.accept_message(request_name::RELEASE_ORDER, message, now) {
-            self.decide_release(release, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_release(release, now)
+            });
         }
+    }
+
+    #[signal(name = "update_items")]
+    pub async fn update_items_signal(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<ItemsChange>,
+    ) {
+        items::update_items(ctx, message).await;
+    }
+
+    #[signal(name = "update_order")]
+    pub async fn update_order_signal(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<NotesChange>,
+    ) {
+        requests::update_order(ctx, message).await;
     }
 
     #[signal(name = "confirm_payment")]
@@ -363,6 +419,19 @@ impl OrderWorkflow {
         }
     }
 
+    /// Receives an audit event of a refund that the shop makes.
+    #[signal(name = "refund_changed")]
+    pub fn refund_changed(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<RefundNotice>,
+    ) {
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        if let Some(notice) = self.accept_message(request_name::REFUND_CHANGED, message, now) {
+            self.note_refund(notice, now);
+        }
+    }
+
     #[signal(name = "confirm_delivery")]
     pub fn confirm_delivery_signal(
         &mut self,
@@ -373,7 +442,22 @@ impl OrderWorkflow {
         if let Some(confirmation) =
             self.accept_message(request_name::CONFIRM_DELIVERY, message, now)
         {
-            self.decide_delivery_confirmation(confirmation, now);
+            self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                order.decide_delivery_confirmation(confirmation, now)
+            });
+        }
+    }
+
+    /// Receives a report of the carrier from the webhook function.
+    #[signal(name = "tracking_report")]
+    pub fn tracking_report(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        message: Message<TrackingSignal>,
+    ) {
+        let now = clock::utc_from_workflow_time(ctx.workflow_time());
+        if let Some(signal) = self.accept_message(request_name::TRACKING_REPORT, message, now) {
+            self.record_report(signal.report, now);
         }
     }
 
@@ -516,6 +600,40 @@ impl OrderWorkflow {
         self.decide_update(ctx, message, Self::decide_release)
     }
 
+    #[update_validator(update_items)]
+    fn validate_items(
+        &self,
+        view: &WorkflowContextView,
+        message: &Message<ItemsChange>,
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
+    }
+    #[update(name = "update_items")]
+    pub async fn update_items(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<ItemsChange>,
+    ) -> RecordedOutcome {
+        let request = message.fingerprint();
+        answers::answer(ctx, request, items::update_items(ctx, message)).await
+    }
+
+    #[update_validator(update_order)]
+    fn validate_update(
+        &self,
+        view: &WorkflowContextView,
+        message: &Message<NotesChange>,
+    ) -> Result<(), RefusedUpdate> {
+        self.check_update(view, message)
+    }
+    #[update(name = "update_order")]
+    pub async fn update_order(
+        ctx: &mut WorkflowContext<Self>,
+        message: Message<NotesChange>,
+    ) -> RecordedOutcome {
+        let request = message.fingerprint();
+        answers::answer(ctx, request, requests::update_order(ctx, message)).await
+    }
+
     #[update_validator(confirm_payment)]
     fn validate_confirmation(
         &self,
@@ -552,12 +670,18 @@ impl OrderWorkflow {
 
     #[query(name = "get_full_state")]
     pub fn get_full_state(&self, _: &WorkflowContextView) -> OrderView {
-        OrderView::from_state(&self.state, Source::Workflow)
+        OrderView::from_state(&validation::with_document(self), Source::Workflow)
     }
 
     #[query(name = "get_order_status")]
     pub fn get_order_status(&self, _: &WorkflowContextView) -> StatusView {
         OrderView::from_state(&self.state, Source::Workflow).status_view()
+    }
+
+    /// Returns the transactions of the order, as the ledger had them.
+    #[query(name = "get_payments")]
+    pub fn get_payments(&self, _: &WorkflowContextView) -> Vec<Transaction> {
+        self.payments.transactions().to_vec()
     }
 
     /// The name of `get_order_status` that older callers use.
@@ -655,6 +779,7 @@ async fn ship_and_deliver(ctx: &WorkflowContext<OrderWorkflow>) -> Progress {
         if !resumes && hold::await_operator(ctx, WaitingPlace::HeldShipping).await? {
             continue;
         }
+        items::await_change(ctx).await;
         match shipment::ship_order(ctx).await? {
             shipment::ShippingPhaseResult::Dispatched => break,
             shipment::ShippingPhaseResult::PaymentCancelled => {
@@ -688,7 +813,8 @@ impl OrderWorkflow {
         self.receipt >= 5
     }
 
-    /// Refuses an update that is malformed or beyond its quota. It then leaves no history.
+    /// Refuses an update that is malformed, beyond its quota, or for another state of the order. It
+    /// then leaves no history.
     fn check_update<T>(
         &self,
         view: &WorkflowContextView,
@@ -697,9 +823,12 @@ impl OrderWorkflow {
         if let Message::Malformed(reason) = message {
             return Err(reason.clone().into());
         }
-        if let Some(received) = view.context_value::<ReceivedUpdate>() {
+        // A repeated request gets the outcome of the first one, whatever has changed since.
+        let received = view.context_value::<ReceivedUpdate>();
+        if let Some(received) = received.filter(|received| !self.answers.has(&received.id)) {
             let now = clock::utc_from_workflow_time(received.time);
             self.request_rate.check(&received.name, now)?;
+            received.origin.check_state(self.state.last_seq())?;
         }
         Ok(())
     }
@@ -722,7 +851,10 @@ impl OrderWorkflow {
         }
         let request = message.fingerprint();
         let outcome = match message {
-            Message::Valid(request_body) => decide(self, request_body, now),
+            Message::Valid(request_body) => {
+                let origin = received.as_ref().map(|received| received.origin.clone());
+                self.caused_by(origin, |order| decide(order, request_body, now))
+            }
             Message::Malformed(reason) => self.malformed_refusal(reason),
         };
         let recorded = RecordedOutcome { outcome, request };

@@ -29,6 +29,10 @@ pub(crate) const JOIN_SESSION: &str = "join-a-session-and-its-intent";
 /// A confirmation by API is refused if its transaction is known and does not pay the order.
 pub(crate) const REFUSE_CONTRADICTION: &str = "refuse-a-contradicting-confirmation";
 
+/// A repeated confirmation with another amount is refused, and a confirmation of money that a stopped
+/// order refunds has its own code.
+pub(crate) const REFUSE_CHANGED_REPEAT: &str = "refuse-a-changed-repeat";
+
 /// With `PAYMENT_PARTIAL=refund`, the order waits for the other captures of a transaction.
 pub(crate) const WAIT_FOR_CAPTURES: &str = "wait-for-the-other-captures";
 
@@ -46,3 +50,9 @@ pub(crate) const CANCEL_HELD: &str = "cancel-the-payment-of-a-held-order";
 
 /// An event about an ended order can leave money that must be refunded.
 pub(crate) const REFUND_AFTER_END: &str = "refund-after-the-end";
+
+/// The carrier is asked about a parcel whose delivery was not confirmed in time.
+pub(crate) const CHECK_SHIPMENT: &str = "check-an-unconfirmed-shipment";
+
+/// A search for lost workflows also starts the workflows of unfinished refunds again.
+pub(crate) const RECOVER_REFUNDS: &str = "recover-unfinished-refunds";

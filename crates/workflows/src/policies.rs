@@ -63,6 +63,27 @@ pub(crate) fn backoff(number: u32) -> Duration {
     )
 }
 
+/// Returns the pause before a refund asks for the result that its provider reports later: one minute,
+/// doubled each time, at most an hour. Banks need days.
+pub(crate) fn refund_result_pause(number: u32) -> Duration {
+    doubled(Duration::from_secs(60), number, Duration::from_secs(3_600))
+}
+
+/// Returns the pause before a refund looks for its event in the order's audit log: 100 ms, in which an
+/// order writes, doubled each time. At most ten minutes, so that a year of waiting stays within the
+/// limits of a history by continue-as-new.
+pub(crate) fn refund_notice_pause(number: u32) -> Duration {
+    doubled(Duration::from_millis(100), number, Duration::from_secs(600))
+}
+
+/// Returns `first`, doubled for each number after 1, at most `longest`.
+fn doubled(first: Duration, number: u32, longest: Duration) -> Duration {
+    let factor = 1_u32
+        .checked_shl(number.saturating_sub(1))
+        .unwrap_or(u32::MAX);
+    first.saturating_mul(factor.max(1)).min(longest)
+}
+
 /// Retries lost attempts without limit, because the decision is made and must be executed. The
 /// interval of at most 20 s bounds the delay after the database is available again.
 fn unlimited_retries() -> RetryPolicy {
@@ -177,6 +198,26 @@ pub(crate) fn carrier_options(task_queue: Option<String>) -> ActivityOptions {
     external_options(CARRIER_TIMEOUT, task_queue)
 }
 
+/// The time for which an order asks the carrier about a parcel. The order then goes on without an answer, as
+/// it does when no worker serves the queue. One minute has several tries.
+const QUESTION_LIMIT: Duration = Duration::from_secs(60);
+
+/// Returns the options of `CheckShipment`. The order cancels the token when it needs no answer.
+pub(crate) fn question_options(
+    task_queue: String,
+    token: WorkflowCancellationToken,
+) -> ActivityOptions {
+    let limits = ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close: QUESTION_LIMIT,
+        start_to_close: CARRIER_TIMEOUT,
+    };
+    ActivityOptions::with_close_timeouts(limits)
+        .retry_policy(unlimited_retries())
+        .cancellation_token(token)
+        .maybe_task_queue(Some(task_queue))
+        .build()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,7 +240,12 @@ mod tests {
             (DATABASE_TIMEOUT.as_secs(), HISTORY_TIMEOUT.as_secs()),
             (3, 4)
         );
+        assert_eq!(QUESTION_LIMIT.as_secs(), 60);
         let pauses: Vec<u64> = (1..=7).map(|number| backoff(number).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+        let pauses: Vec<u64> = [1, 2, 6, 7, 33, 90]
+            .map(|number| refund_result_pause(number).as_secs())
+            .to_vec();
+        assert_eq!(pauses, [60, 120, 1_920, 3_600, 3_600, 3_600]);
     }
 }

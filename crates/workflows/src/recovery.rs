@@ -6,10 +6,10 @@ use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult};
 
 use crate::{
     activity::{
-        FindLostOrdersInput, LossCause, LostOrder, RecoverOrdersInput, RecoveryActivities,
-        RecoveryInput, RecoveryReport,
+        FindLostOrdersInput, LossCause, LostOrder, RecoverOrdersInput, RecoverRefundsInput,
+        RecoveryActivities, RecoveryInput, RecoveryReport, RefundActivities,
     },
-    policies,
+    patches, policies,
 };
 
 /// The largest number of missing workflows that one search recovers. More of them mean that Temporal
@@ -66,6 +66,17 @@ impl RecoveryWorkflow {
             ctx.state_mut(|search| search.withhold(missing));
         } else {
             recover(ctx, missing).await?;
+        }
+        if ctx.patched(patches::RECOVER_REFUNDS) {
+            let recover = RecoverRefundsInput {
+                idle_for: input.idle_for,
+            };
+            ctx.execute_activity(
+                RefundActivities::recover_refunds,
+                recover,
+                policies::recovery_options(),
+            )
+            .await?;
         }
         Ok(ctx.state(|search| search.report.clone()))
     }

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use temporalio_common::protos::temporal::api::common::v1::Payload;
 use temporalio_workflow::{
     WorkflowContextKey, WorkflowContextView,
     workflow_interceptors::{
@@ -26,11 +27,11 @@ use temporalio_workflow::{
     workflows::WorkflowError,
 };
 
-use contract::QuotaExceeded;
+use contract::{ORIGIN_HEADER, QuotaExceeded, RequestOrigin};
 
 /// The requests of one kind that one run accepts. An order normally continues as new long before.
-/// Nine kinds stay below the 2,000 updates of the server.
-const PER_RUN: u32 = 200;
+/// Eleven kinds stay below the 2,000 updates of the server.
+const PER_RUN: u32 = 180;
 
 /// The requests that wait for an outcome at the same time: changes of the address and of the payment
 /// together, and requests of each other kind. Together they stay below the 10 of the server.
@@ -51,6 +52,14 @@ pub(crate) struct ReceivedUpdate {
     pub(crate) name: String,
     /// The time of the workflow task.
     pub(crate) time: Option<SystemTime>,
+    pub(crate) origin: RequestOrigin,
+}
+
+/// Returns the origin in the header of an update.
+fn origin_of(header: Option<&Payload>) -> RequestOrigin {
+    header
+        .and_then(|payload| RequestOrigin::parse(&payload.data))
+        .unwrap_or_else(RequestOrigin::temporal)
 }
 
 impl WorkflowContextKey for ReceivedUpdate {
@@ -116,6 +125,7 @@ impl WorkflowInterceptor for RequestQuota {
             id: input.id().to_owned(),
             name: input.name().to_owned(),
             time: context.workflow_time(),
+            origin: origin_of(input.headers().get(ORIGIN_HEADER)),
         };
         context.with_context_value::<ReceivedUpdate, _>(received, || next.run(input))
     }
@@ -135,14 +145,17 @@ impl WorkflowInterceptor for RequestQuota {
             id: input.id().to_owned(),
             name: kind.clone(),
             time: context.workflow_time(),
+            origin: origin_of(input.headers().get(ORIGIN_HEADER)),
         };
         let mut usage = self.usage.borrow_mut();
         usage.entry(kind.clone()).or_default().accept();
         drop(usage);
         let usage = Rc::clone(&self.usage);
         WorkflowInterceptorFuture::new(async move {
+            // A handler that is not async runs in `run` itself, which must be inside.
+            let handled = async move { next.run(input).await };
             let outcome = context
-                .with_context_value::<ReceivedUpdate, _>(received, next.run(input))
+                .with_context_value::<ReceivedUpdate, _>(received, handled)
                 .await;
             if let Some(usage) = usage.borrow_mut().get_mut(&kind) {
                 usage.in_flight = usage.in_flight.saturating_sub(1);

@@ -2,9 +2,10 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{app::App, stock};
+use crate::{app::App, deliveries, endpoints, stock};
 use orderflow_http::{
-    AdminOperation, ApiRequest, ApiResponse, Application, Function, Operation, Problem, serve,
+    AdminOperation, ApiRequest, ApiResponse, Application, EndpointOperation, Function, Operation,
+    Problem, serve,
 };
 use settings::SettingError;
 use store::Database;
@@ -18,7 +19,7 @@ impl Application for App {
     const FUNCTION: Function = Function::Admin;
 
     fn from_env() -> Result<Self, SettingError> {
-        Ok(Self::new(Database::from_env(CONNECTIONS)?))
+        Self::new(Database::from_env(CONNECTIONS)?)
     }
 
     async fn warm_up(&self) {
@@ -43,5 +44,25 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
         AdminOperation::ListStock => stock::list_stock(app, request).await,
         AdminOperation::GetStock => stock::get_stock(app, request).await,
         AdminOperation::PutStock => stock::put_stock(app, request).await,
+        AdminOperation::Endpoint(operation) => route_endpoint(app, request, operation).await,
+    }
+}
+
+async fn route_endpoint(
+    app: &App,
+    request: &ApiRequest,
+    operation: EndpointOperation,
+) -> Result<ApiResponse, Problem> {
+    match operation {
+        EndpointOperation::Create => endpoints::create(app, request).await,
+        EndpointOperation::List => endpoints::list(app, request).await,
+        EndpointOperation::Get => endpoints::get(app, request).await,
+        EndpointOperation::Change => endpoints::change(app, request).await,
+        EndpointOperation::Delete => endpoints::delete(app, request).await,
+        EndpointOperation::RotateSecret => endpoints::rotate_secret(app, request).await,
+        EndpointOperation::Enable => endpoints::enable(app, request).await,
+        EndpointOperation::Test => deliveries::send_test(app, request).await,
+        EndpointOperation::ListDeliveries => deliveries::list(app, request).await,
+        EndpointOperation::Redeliver => deliveries::redeliver(app, request).await,
     }
 }

@@ -134,7 +134,7 @@ pub(crate) async fn put_stock(app: &App, request: &ApiRequest) -> Result<ApiResp
         sku: &sku,
         amount,
         limit: MAX_STOCK,
-        changed_by: &request.caller.actor(),
+        changed_by: request.caller.actor(),
         reason: reason.as_deref(),
         idempotency_key: key.as_deref(),
     };

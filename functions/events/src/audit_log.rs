@@ -4,7 +4,8 @@ use lambda_http::http::header;
 use serde::Serialize;
 
 use crate::app::App;
-use domain::{AuditEvent, OrderId};
+use contract::{AuditEventView, audit_event_for_customer};
+use domain::OrderId;
 use order_client::Error;
 use orderflow_http::{
     ApiRequest, ApiResponse, ETag, LongPoll, Problem, QueryParameters, Wait, next_link,
@@ -13,7 +14,7 @@ use orderflow_http::{
 /// The body of `GET /orders/{id}/events`.
 #[derive(Debug, Serialize)]
 pub struct AuditLog {
-    pub events: Vec<AuditEvent>,
+    pub events: Vec<AuditEventView>,
 }
 
 /// The requested part of the audit log.
@@ -63,7 +64,8 @@ pub(crate) async fn list_audit_events(
     if !is_new(tag) {
         return Ok(ApiResponse::not_modified(tag).with_applied_wait(wait));
     }
-    Ok(read_page(app, &order_id, &page_request, tag)
+    let is_customer = request.customer().is_some();
+    Ok(read_page(app, &order_id, &page_request, (tag, is_customer))
         .await?
         .with_etag(tag)
         .with_applied_wait(wait))
@@ -112,7 +114,7 @@ async fn read_page(
     app: &App,
     order_id: &OrderId,
     page_request: &PageRequest,
-    end: ETag,
+    (end, is_customer): (ETag, bool),
 ) -> Result<ApiResponse, Problem> {
     // One more event than requested shows whether a next page exists.
     let found = store::audit_events::list(
@@ -122,7 +124,8 @@ async fn read_page(
         page_request.limit + 1,
     )
     .await?;
-    let mut events = found.unwrap_or_default();
+    let found = found.unwrap_or_default();
+    let mut events: Vec<AuditEventView> = found.into_iter().map(AuditEventView::from).collect();
     let limit = usize::try_from(page_request.limit).unwrap_or(usize::MAX);
     let is_cut = events.len() > limit;
     events.truncate(limit);
@@ -130,8 +133,11 @@ async fn read_page(
     // always the last one.
     let last = events
         .last()
-        .map(|event| event.seq)
+        .map(|view| view.event.seq)
         .filter(|seq| is_cut || *seq < end.0);
+    if is_customer {
+        events = events.into_iter().map(audit_event_for_customer).collect();
+    }
     let response = ApiResponse::ok(&AuditLog { events })?;
     let Some(last) = last else {
         return Ok(response);

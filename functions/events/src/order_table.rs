@@ -14,7 +14,7 @@ pub(crate) const DEFAULT_ROWS: u32 = 1_000;
 /// The size at which a table ends early. Lambda returns at most 6 MB.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-const COLUMNS: [&str; 25] = [
+const COLUMNS: [&str; 26] = [
     "order_id",
     "status",
     "step",
@@ -40,6 +40,7 @@ const COLUMNS: [&str; 25] = [
     "shipping_postal_code",
     "cancellation_reason",
     "failure",
+    "external_reference",
 ];
 
 /// A table of orders that grows row by row.
@@ -139,6 +140,7 @@ fn cells(order: &OrderView) -> [String; COLUMNS.len()] {
             .as_ref()
             .map(|failure| failure.code.to_string())
             .unwrap_or_default(),
+        as_text(order.details.notes.external_reference.as_deref()),
     ]
 }
 

@@ -73,6 +73,14 @@ async fn table_response(
     Ok(with_next_page(response, request, next))
 }
 
+/// Returns the order for the caller of the request.
+fn view_for(request: &ApiRequest, order: OrderView) -> OrderView {
+    match request.customer() {
+        Some(_) => order.for_customer(),
+        None => order,
+    }
+}
+
 /// Passes the orders of the page on to `visit`. Returns the cursor of the next page, if there is
 /// one.
 async fn visit_page(
@@ -108,7 +116,7 @@ async fn visit_page(
             time,
             id: order.order_id.clone(),
         });
-        match visit(order) {
+        match visit(view_for(request, order)) {
             Ok(flow) => {
                 is_full = flow.is_break();
                 ControlFlow::Continue(())

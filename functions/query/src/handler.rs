@@ -2,7 +2,7 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{app::App, order_source, response};
+use crate::{app::App, order_source, refunds, response, returns};
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, QueryOperation, serve,
@@ -62,5 +62,9 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
             .await
         }
         QueryOperation::Result => response::result_response(app, request).await,
+        QueryOperation::Refunds => refunds::list_refunds(app, request).await,
+        QueryOperation::Refund => refunds::get_refund(app, request).await,
+        QueryOperation::Returns => returns::list_returns(app, request).await,
+        QueryOperation::Return => returns::get_return(app, request).await,
     }
 }

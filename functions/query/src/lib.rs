@@ -6,7 +6,9 @@
 mod app;
 mod handler;
 mod order_source;
+mod refunds;
 mod response;
+mod returns;
 mod wait;
 
 pub use app::App;

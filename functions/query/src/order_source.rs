@@ -40,12 +40,40 @@ pub(crate) async fn read_order(
     order_id: &OrderId,
     source: ReadSource,
 ) -> Result<OrderView, Problem> {
-    match source {
-        ReadSource::Workflow => read_from_workflow(app, order_id).await,
+    let view = match source {
+        ReadSource::Workflow => read_from_workflow(app, order_id).await?,
         ReadSource::Database => match read_projection(app, order_id).await? {
-            Some(view) => Ok(view),
-            None => read_description(app, order_id).await,
+            Some(view) => view,
+            None => read_description(app, order_id).await?,
         },
+    };
+    Ok(with_refunds(app, view).await)
+}
+
+/// Rejects an unknown order. An order that no worker has received is only in Temporal.
+pub(crate) async fn require_order(app: &App, order_id: &OrderId) -> Result<(), Problem> {
+    read_order(app, order_id, app.default_source)
+        .await
+        .map(|_| ())
+}
+
+/// Adds the refunds of a paid order, from the database. Other orders need no query, and an unavailable
+/// database leaves them out.
+async fn with_refunds(app: &App, view: OrderView) -> OrderView {
+    let is_paid = view
+        .amounts
+        .as_ref()
+        .is_some_and(|amounts| amounts.captured.is_positive());
+    if !is_paid {
+        return view;
+    }
+    let Ok(pool) = app.database.pool().await else {
+        return view;
+    };
+    let refunds = store::refunds::list(&pool, &view.order_id).await;
+    OrderView {
+        refunds: refunds.unwrap_or_default(),
+        ..view
     }
 }
 
@@ -135,6 +163,7 @@ fn started_view(app: &App, order_id: &OrderId, described: OrderDescription) -> O
         status: described.status.unwrap_or(OrderStatus::Pending),
         step: described.step.unwrap_or(Step::Receive),
         is_running: described.is_open,
+        document_pending: described.is_open,
         estimated_delivery: described.is_open.then_some(estimate),
         ..blank
     }

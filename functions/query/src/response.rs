@@ -32,11 +32,19 @@ pub(crate) async fn order_response(
     let view = wait::wait_until(app, &order_id, source, wait, is_new).await?;
     let tag = ETag(view.seq);
     let response = if is_new(&view) {
-        to_response(&view.as_of(Utc::now()))?.with_etag(tag)
+        to_response(&view_for(request, view).as_of(Utc::now()))?.with_etag(tag)
     } else {
         ApiResponse::not_modified(tag)
     };
     Ok(response.with_applied_wait(wait))
+}
+
+/// Returns the view for the caller of the request.
+fn view_for(request: &ApiRequest, view: OrderView) -> OrderView {
+    match request.customer() {
+        Some(_) => view.for_customer(),
+        None => view,
+    }
 }
 
 /// Returns the order's result; with `Prefer: wait=N` the response waits for the order's end.
@@ -50,6 +58,7 @@ pub(crate) async fn result_response(
         request.preferred_wait().filter(|_| app.long_polling),
     );
     let view = wait::wait_until(app, &order_id, source, wait, |view| !view.is_running).await?;
+    let view = view_for(request, view);
     let Some(result) = view.result_view() else {
         return Err(Problem::order_running(view.status, wait));
     };

@@ -2,8 +2,11 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{closed_order, response};
-use order_client::{OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome};
+use crate::{closed_order, refund, response, returns};
+use domain::{ItemsChange, OrderId};
+use order_client::{
+    Error, OrderClient, OrderCommand, TemporalSettings, UpdateResult as Outcome, with_origin,
+};
 use orderflow_http::{
     ApiRequest, ApiResponse, Application, Function, Operation, Problem, ProblemCode,
     QueryParameters, SignalOperation, serve,
@@ -44,6 +47,12 @@ impl Application for App {
 }
 
 async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> {
+    if request.operation == Operation::Refund {
+        return refund::request_refund(&app.orders, request).await;
+    }
+    if let Operation::Return(operation) = request.operation {
+        return returns::change_return(&app.orders, operation, request).await;
+    }
     let Operation::Signal(operation) = request.operation else {
         return Err(Problem::internal("a request of another function"));
     };
@@ -53,15 +62,17 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
         .await?;
     QueryParameters::new(request).finish()?;
     let order_id = request.order_id()?;
-    let (name, command) = parse_command(operation, request)?;
+    let (name, mut command) = parse_command(operation, request)?;
+    if request.customer().is_some() {
+        command.publish_reason();
+    }
     // Only a key gives an update id; a payment's transaction id does not. With it, a refusal (too
     // early, wrong amount) would be repeated for every retry. The workflow itself recognizes a
     // transaction that it has already accepted.
     let update_id = request.idempotency_key()?.map(|key| key.update_id(name));
-    let outcome = app
-        .orders
-        .update_order(&order_id, command.clone(), update_id.as_deref())
-        .await;
+    let origin = request.origin();
+    let sent = send(app, &order_id, &command, update_id.as_deref());
+    let outcome = with_origin(origin.clone(), sent).await;
     match outcome.map_err(|error| response::client_problem(error, &order_id))? {
         Outcome::Completed { outcome, repeated } => {
             response::outcome_response(&order_id, outcome, repeated)
@@ -78,9 +89,35 @@ async fn route(app: &App, request: &ApiRequest) -> Result<ApiResponse, Problem> 
         Outcome::TooManyRequests(refusal) => Err(Problem::too_many_requests_for_order(
             refusal.retry_after_seconds,
         )),
+        Outcome::OrderChanged(changed) => Err(Problem::precondition_failed(changed.seq)),
         Outcome::OrderClosed => {
-            closed_order::closed_order_response(&app.orders, &order_id, &command).await
+            let closed = closed_order::ClosedOrder {
+                orders: &app.orders,
+                order_id: &order_id,
+                origin: &origin,
+            };
+            closed.respond(&command).await
         }
+    }
+}
+
+/// Sends the command to the order. The notes of an order can change after its end.
+async fn send(
+    app: &App,
+    order_id: &OrderId,
+    command: &OrderCommand,
+    update_id: Option<&str>,
+) -> Result<Outcome, Error> {
+    let sent = app
+        .orders
+        .update_order(order_id, command.clone(), update_id);
+    match (sent.await, command) {
+        // Temporal deletes the workflow of a closed order after its retention time.
+        (Ok(Outcome::OrderClosed) | Err(Error::NotFound), OrderCommand::Update(change)) => {
+            let changed = app.orders.change_closed_order(order_id, change, update_id);
+            changed.await
+        }
+        (outcome, _) => outcome,
     }
 }
 
@@ -106,6 +143,13 @@ fn parse_command(
         ),
         SignalOperation::Hold => ("hold", OrderCommand::Hold(request.parse_body()?)),
         SignalOperation::Release => ("release", OrderCommand::Release(request.parse_body()?)),
+        SignalOperation::UpdateItems => {
+            let mut change: ItemsChange = request.parse_body()?;
+            // A customer's key sets no prices.
+            change.reduce_only = request.customer().is_some();
+            ("update-items", OrderCommand::UpdateItems(change))
+        }
+        SignalOperation::Update => ("update", OrderCommand::Update(request.parse_body()?)),
         SignalOperation::ConfirmDelivery => (
             "confirm-delivery",
             OrderCommand::ConfirmDelivery(request.parse_body()?),

@@ -4,7 +4,9 @@
 
 mod app;
 mod closed_order;
+mod refund;
 mod response;
+mod returns;
 
 pub use app::App;
 pub use response::{SignalDone, SignalUndecided};

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use contract::{RefusalCode, UpdateOutcome};
-use domain::{Address, OrderId, OrderStatus, Step};
+use contract::{LineItemView, RefusalCode, UpdateOutcome};
+use domain::{Address, Decimal, Notes, OrderId, OrderStatus, Step};
 use order_client::Error;
-use orderflow_http::{ApiResponse, Problem};
+use orderflow_http::{ApiResponse, ETag, Problem};
 
 /// The body of a response to a command that is in effect.
 ///
@@ -20,6 +20,13 @@ pub struct SignalDone<'a> {
     pub already: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shipping_address: Option<&'a Address>,
+    /// The notes after a change of them.
+    #[serde(flatten)]
+    pub notes: Notes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<&'a [LineItemView]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_amount: Option<Decimal>,
 }
 
 /// The body of a response to a command that the order has not decided yet.
@@ -44,18 +51,28 @@ pub(crate) fn outcome_response(
             message,
             already,
             shipping_address,
-        } => ApiResponse::ok(&SignalDone {
-            order_id,
-            status,
-            step,
-            message: &message,
-            already: already || repeated,
-            shipping_address: shipping_address.as_deref(),
-        }),
+            notes,
+            items,
+            seq,
+        } => {
+            let response = ApiResponse::ok(&SignalDone {
+                order_id,
+                status,
+                step,
+                message: &message,
+                already: already || repeated,
+                shipping_address: shipping_address.as_deref(),
+                notes: notes.map(|notes| *notes).unwrap_or_default(),
+                items: items.as_ref().map(|changed| &*changed.items),
+                total_amount: items.as_ref().map(|changed| changed.total_amount),
+            })?;
+            Ok(with_tag(response, seq))
+        }
         UpdateOutcome::Refused {
             code,
             detail,
             status,
+            payment,
         } => {
             // This detail begins with a payment id, whose first letter must not be capitalized.
             let is_payment = code == RefusalCode::PaymentIdInUse;
@@ -64,15 +81,22 @@ pub(crate) fn outcome_response(
             } else {
                 detail
             };
-            Err(Problem::refused_by_order(
-                code,
-                &to_sentence(&detail),
-                Some(status),
-            ))
+            Err(
+                Problem::refused_by_order(code, &to_sentence(&detail), Some(status))
+                    .with_payment_status(payment),
+            )
         }
         UpdateOutcome::Undecided { status, message } => {
             undecided_response(order_id, Some(status), &message)
         }
+    }
+}
+
+/// Adds the tag of the order after the request, if it is known.
+pub(crate) fn with_tag(response: ApiResponse, seq: Option<u32>) -> ApiResponse {
+    match seq {
+        Some(seq) => response.with_etag(ETag(seq)),
+        None => response,
     }
 }
 
@@ -101,7 +125,7 @@ pub(crate) fn client_problem(error: Error, order_id: &OrderId) -> Problem {
 }
 
 /// Returns the domain's fragment as a sentence, for a problem's detail.
-fn to_sentence(fragment: &str) -> String {
+pub(crate) fn to_sentence(fragment: &str) -> String {
     let mut characters = fragment.chars();
     let first = characters
         .next()

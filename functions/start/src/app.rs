@@ -1,9 +1,12 @@
 //! The function's settings and its Temporal client.
 
 use contract::{FieldError, InvalidFields};
-use domain::{ChargeError, ChargeProvider, Order, OrderPolicy, Profile, resolve_policy};
+use domain::{
+    ChargeError, ChargeProvider, DeploymentPolicy, HoldLimits, Order, OrderPolicy, Profile,
+    resolve_policy,
+};
 use order_client::OrderClient;
-use orderflow_http::{Problem, QuoteVerifier};
+use orderflow_http::{ApiRequest, Problem, QuoteVerifier};
 use settings::{ALLOW_PROFILE_OVERRIDE, Environment, SAMPLE_CART, SettingError};
 
 /// The function's state, which all requests share.
@@ -11,7 +14,8 @@ use settings::{ALLOW_PROFILE_OVERRIDE, Environment, SAMPLE_CART, SettingError};
 pub struct App {
     pub(crate) orders: OrderClient,
     environment: Environment,
-    policy: OrderPolicy,
+    policy: DeploymentPolicy,
+    hold_limits: HoldLimits,
     charges_at: ChargeProvider,
     pub(crate) sample_cart: bool,
     pub(crate) profile_override: bool,
@@ -30,6 +34,7 @@ impl App {
         Ok(Self {
             orders,
             policy: resolve_policy(None, &environment)?,
+            hold_limits: HoldLimits::from_settings(&environment)?,
             charges_at: ChargeProvider::from_setting(&environment)?,
             sample_cart: environment.is_on(&SAMPLE_CART)?,
             quotes: QuoteVerifier::from_settings(&environment)?,
@@ -38,12 +43,38 @@ impl App {
         })
     }
 
-    /// Returns the policy of an order with this profile, or the deployment's policy without one.
-    pub(crate) fn policy_for(&self, profile: Option<Profile>) -> Result<OrderPolicy, Problem> {
-        let Some(profile) = profile else {
-            return Ok(self.policy.clone());
+    /// Returns the policy of an order with this profile, or with that of the deployment. An order of a
+    /// customer's caller has limits of the stock that it holds.
+    ///
+    /// # Errors
+    ///
+    /// The order has more units than its policy allows.
+    pub(crate) fn policy_for(
+        &self,
+        request: &ApiRequest,
+        order: &Order,
+        profile: Option<Profile>,
+    ) -> Result<OrderPolicy, Problem> {
+        let mut policy = match profile {
+            None => self.policy.for_order(order),
+            Some(profile) => {
+                let resolved = resolve_policy(Some(profile), &self.environment);
+                resolved.map_err(Problem::internal)?.for_order(order)
+            }
         };
-        resolve_policy(Some(profile), &self.environment).map_err(Problem::internal)
+        policy.hold_limits = request.customer().map(|_| self.hold_limits);
+        if let Some(HoldLimits { per_order, .. }) = policy.hold_limits {
+            let units: u64 = order
+                .lines
+                .iter()
+                .map(|line| u64::from(line.quantity))
+                .sum();
+            if units > u64::from(per_order) {
+                let detail = format!("must have at most {per_order} units in all");
+                return Err(Problem::invalid_field("/items".to_owned(), detail));
+            }
+        }
+        Ok(policy)
     }
 
     /// Rejects an order that the provider could not charge: its payment method is missing, or its

@@ -47,8 +47,12 @@ fn read_priced<T>(
     let read = Document::parse(&body.text)?.read_object(read);
     read.map_err(|InvalidFields(errors)| {
         let is_quoted = |error: &FieldError| {
-            let name = error.pointer.split('/').nth(1).unwrap_or_default();
-            QUOTED_FIELDS.contains(&name)
+            let mut names = error.pointer.split('/').skip(1);
+            let is_set = names
+                .next()
+                .is_some_and(|name| QUOTED_FIELDS.contains(&name));
+            // The metadata of a line item is the caller's.
+            is_set && names.nth(1) != Some("metadata")
         };
         match errors
             .iter()

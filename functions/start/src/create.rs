@@ -28,8 +28,8 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
         order_request,
         profile,
     } = body::parse_create_body(app, request).await?;
-    let policy = app.policy_for(profile)?;
     let order = order_request.into_order()?;
+    let policy = app.policy_for(request, &order, profile)?;
     // This route generates a payment id only if the policy charges every order.
     app.check_chargeable(&order, &policy)?;
     let fingerprint =
@@ -52,7 +52,10 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
             let detail = "An earlier request used this Idempotency-Key with another body; send a new key for a new order.";
             Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
         }
-        Err(StartError::Failed(error)) => Err(error.into()),
+        Err(StartError::Failed(error)) => {
+            let advice = "a repeat with the same Idempotency-Key is safe";
+            Err(response::unanswered(error, &order_id, advice))
+        }
     }
 }
 
@@ -76,7 +79,10 @@ impl Attempt<'_> {
                 }
                 // Another order has this id, even if its body is identical.
                 Ok(_) | Err(StartError::Conflict) => {}
-                Err(StartError::Failed(error)) => return Err(error.into()),
+                Err(StartError::Failed(error)) => {
+                    let advice = "a repeat without an Idempotency-Key can create a second order";
+                    return Err(response::unanswered(error, &order_id, advice));
+                }
             }
         }
         Err(Problem::internal("every generated order id was in use"))
@@ -88,9 +94,8 @@ impl Attempt<'_> {
         order: &Order,
         started: &StartedOrder,
     ) -> Result<ApiResponse, Problem> {
-        let accepted = response::accepted_response(order_id, order, &self.policy, started, false)?;
-        let call = (self.began, order_id, order.lines.as_slice());
-        await_reservation(self.app, self.request, call, accepted).await
+        let accepted = response::accepted_response(order_id, order, &self.policy, started)?;
+        await_reservation(self.app, self.request, (self.began, order_id), accepted).await
     }
 
     async fn start_with_id(&self, order_id: &OrderId) -> Result<(Order, StartedOrder), StartError> {
@@ -106,6 +111,7 @@ impl Attempt<'_> {
             policy: &self.policy,
             fingerprint: &self.fingerprint,
             request_id: &self.request.request_id,
+            origin: self.request.origin(),
         };
         let started = self.app.orders.start_order(&new).await?;
         Ok((order, started))

@@ -3,14 +3,14 @@
 //! The function has no database, so it asks the workflow. A reservation takes less than a second if
 //! a worker is running; without a worker, the response is the same as without a wait.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::app::App;
 use contract::OrderView;
-use domain::{FailureCode, LineItem, OrderId, Step};
-use orderflow_http::{ApiRequest, ApiResponse, Problem, Shortage};
+use domain::{FailureCode, OrderId, Step};
+use orderflow_http::{ApiRequest, ApiResponse, Problem};
 
 /// The time after the beginning of the call in which a wait must end, below the function's time-out
 /// of 20 s.
@@ -29,33 +29,33 @@ const PAUSES: [Duration; 5] = [
 ///
 /// # Errors
 ///
-/// `out_of_stock`, when the order has failed because of its stock.
+/// `out_of_stock` or `reservation_limit`, when the order has failed because of its stock.
 pub(crate) async fn await_reservation(
     app: &App,
     request: &ApiRequest,
-    call: (Instant, &OrderId, &[LineItem]),
+    call: (Instant, &OrderId),
     accepted: ApiResponse,
 ) -> Result<ApiResponse, Problem> {
-    let (began, order_id, lines) = call;
+    let (began, order_id) = call;
     let Some(wait) = request.preferred_wait() else {
         return Ok(accepted);
     };
     let deadline = (Instant::now() + wait.duration()).min(began + LAST_POLL);
     let outcome = timeout_at(deadline, read_outcome(app, order_id)).await;
-    match outcome {
-        Ok(Some(view)) if is_out_of_stock(&view) => {
-            let shortages = find_shortages(&view, lines);
+    let failure = outcome.ok().flatten().and_then(|view| view.failure);
+    match failure {
+        Some(failure) if failure.code == FailureCode::OutOfStock => {
             // The stock of the shop is not for its customers.
-            let shortages = match request.customer() {
-                Some(_) => shortages
-                    .into_iter()
-                    .map(Shortage::without_figures)
-                    .collect(),
-                None => shortages,
+            let failure = match request.customer() {
+                Some(_) => failure.for_customer(),
+                None => failure,
             };
-            Err(Problem::out_of_stock(order_id, shortages, wait))
+            Err(Problem::out_of_stock(order_id, failure.shortages, wait))
         }
-        Ok(_) | Err(_) => Ok(accepted.with_applied_wait(Some(wait))),
+        Some(failure) if failure.code == FailureCode::ReservationLimit => {
+            Err(Problem::reservation_limit(order_id, wait))
+        }
+        Some(_) | None => Ok(accepted.with_applied_wait(Some(wait))),
     }
 }
 
@@ -71,30 +71,4 @@ async fn read_outcome(app: &App, order_id: &OrderId) -> Option<OrderView> {
             return Some(view);
         }
     }
-}
-
-fn is_out_of_stock(view: &OrderView) -> bool {
-    view.failure
-        .as_ref()
-        .is_some_and(|failure| failure.code == FailureCode::OutOfStock)
-}
-
-/// Returns the SKUs that are short. The failure names them in its text.
-fn find_shortages(view: &OrderView, lines: &[LineItem]) -> Vec<Shortage> {
-    let detail = view.failure.as_ref().map_or("", |failure| &failure.detail);
-    let mut wanted: BTreeMap<&str, i64> = BTreeMap::new();
-    for line in lines {
-        *wanted.entry(line.sku.as_str()).or_default() += i64::from(line.quantity);
-    }
-    wanted
-        .into_iter()
-        .filter_map(|(sku, wanted)| {
-            let available = detail.strip_prefix(sku)?.strip_prefix(" has ")?;
-            Some(Shortage {
-                sku: sku.to_owned(),
-                wanted: Some(wanted),
-                available: available.strip_suffix(" left")?.parse().ok(),
-            })
-        })
-        .collect()
 }

@@ -23,8 +23,8 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
         order_request,
         profile,
     } = body::parse_start_body(app, request).await?;
-    let policy = app.policy_for(profile)?;
     let order = order_request.into_order()?;
+    let policy = app.policy_for(request, &order, profile)?;
     let fingerprint =
         contract::order_fingerprint(&order, profile.map_or("", |profile| profile.as_str()));
     let rule = match policy.payment {
@@ -39,25 +39,23 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
         policy: &policy,
         fingerprint: &fingerprint,
         request_id: &request.request_id,
+        origin: request.origin(),
     };
     match app.orders.start_order(&new).await {
         Ok(started) => {
-            let accepted = response::accepted_response(
-                &order_id,
-                &order,
-                &policy,
-                &started,
-                started.already_started,
-            )?;
-            let call = (began, &order_id, order.lines.as_slice());
-            await_reservation(app, request, call, accepted).await
+            let accepted = response::accepted_response(&order_id, &order, &policy, &started)?;
+            await_reservation(app, request, (began, &order_id), accepted).await
         }
         Err(StartError::Conflict) => {
             let detail =
                 format!("Another request with a different body started the order '{order_id}'.");
             Err(Problem::new(ProblemCode::OrderExists, detail))
         }
-        Err(StartError::Failed(error)) => Err(error.into()),
+        Err(StartError::Failed(error)) => Err(response::unanswered(
+            error,
+            &order_id,
+            "a repeat with the same id is safe",
+        )),
     }
 }
 

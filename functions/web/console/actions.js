@@ -4,6 +4,10 @@ import { call, credentials, freshKey, keepCredentials, orderPath } from './api.j
 import { ask, part, say } from './parts.js';
 
 const text = (name, label, hint) => ({ name, label, hint });
+const reasons = (hint) => [
+  text('reason', 'Reason', hint),
+  text('public_reason', 'Reason for the customer', 'The customer reads this one only.'),
+];
 
 // For each action: its button, the last segment of its path, its fields, and whether it is likely the next one.
 export const ACTIONS = [
@@ -16,7 +20,7 @@ export const ACTIONS = [
   {
     label: 'Reject',
     signal: 'reject',
-    fields: () => [text('reviewer', 'Reviewer'), text('reason', 'Reason')],
+    fields: () => [text('reviewer', 'Reviewer'), ...reasons()],
     likely: () => false,
   },
   {
@@ -30,7 +34,7 @@ export const ACTIONS = [
     ],
     likely: (order) => order.step === 'pay' && order.status === 'pending',
   },
-  { label: 'Cancel payment', signal: 'cancel-payment', fields: () => [text('reason', 'Reason')], likely: () => false },
+  { label: 'Cancel payment', signal: 'cancel-payment', fields: () => reasons(), likely: () => false },
   {
     label: 'Update address',
     signal: 'update-address',
@@ -44,6 +48,16 @@ export const ACTIONS = [
     likely: () => false,
   },
   {
+    label: 'Change quantity',
+    signal: 'update-items',
+    fields: (order) => [
+      { ...text('sku', 'SKU'), choices: order.items.map((item) => [item.sku, item.name ? `${item.sku}: ${item.name}` : item.sku]) },
+      text('quantity', 'New quantity', 'Zero removes the SKU.'),
+    ],
+    body: (item) => ({ items: [item] }),
+    likely: () => false,
+  },
+  {
     label: 'Confirm delivery',
     signal: 'confirm-delivery',
     fields: () => [text('signed_by', 'Signed by')],
@@ -52,17 +66,18 @@ export const ACTIONS = [
   {
     label: 'Hold',
     signal: 'hold',
-    fields: () => [text('reason', 'Reason', 'The order does not go on to its payment or its dispatch.')],
+    fields: () => reasons('The order does not go on to its payment or its dispatch.'),
     likely: () => false,
   },
-  { label: 'Release', signal: 'release', fields: () => [text('reason', 'Reason')], likely: (order) => Boolean(order.hold) },
-  { label: 'Cancel order', signal: 'cancel', fields: () => [text('reason', 'Reason')], likely: () => false },
+  { label: 'Release', signal: 'release', fields: () => reasons(), likely: (order) => Boolean(order.hold) },
+  { label: 'Cancel order', signal: 'cancel', fields: () => reasons(), likely: () => false },
 ];
 
 export function actionButtons(order, changed) {
   const press = (action) => () => {
     const key = freshKey();
-    ask(`${action.label}: ${order.order_id}`, action.fields(order), async (body) => {
+    ask(`${action.label}: ${order.order_id}`, action.fields(order), async (entered) => {
+      const body = action.body ? action.body(entered) : entered;
       const answer = await call('POST', `${orderPath(order.order_id)}/signals/${action.signal}`, { body, key });
       say(answer.body.already ? `${answer.body.message} (No change.)` : answer.body.message);
       changed();

@@ -114,7 +114,7 @@ function details(body) {
         ['Reason of the cancel', body.cancellation_reason],
         ['Reason of the failure', failure ? `${failure.detail} (${failure.code})` : null],
         ['Retries', Object.entries(body.retries ?? {}).map(([step, count]) => `${words(step)} ${count}×`).join(', ')],
-        ['Workflow', part('code', {}, body.workflow_id)],
+        ['Workflow', body.workflow_id ? part('code', {}, body.workflow_id) : null],
         ['Source', body.source],
       ])),
       customer?.name || body.customer_id || customer?.email || address ? part('section', {}, part('h2', {}, 'Customer and address'), facts([

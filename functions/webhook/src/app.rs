@@ -2,7 +2,8 @@
 
 use lambda_http::{Body, Request, Response};
 
-use crate::{Clock, Settings, WebhookSecrets};
+use crate::{Clock, Settings, WebhookSecrets, secret_file::Sender};
+use contract::TrackingReport;
 use domain::WebhookProvider;
 use order_client::{OrderClient, TemporalSettings};
 use orderflow_http::{
@@ -98,19 +99,19 @@ async fn receive_event(app: &App, call: &ApiRequest) -> Result<ApiResponse, Prob
             "This deployment accepts no webhook events of this provider.",
         )
     };
-    let provider = WebhookProvider::parse(call.path_parameter()).ok_or_else(unknown)?;
+    let sender = Sender::parse(call.path_parameter()).ok_or_else(unknown)?;
     let body = call.webhook_bytes()?;
     let headers = call.text_headers();
     let now = app.clock.now();
     let mut secrets = app.secrets.current().await.map_err(|error| {
         Problem::new(ProblemCode::AuthUnavailable, "Try again in a moment.").with_cause(error)
     })?;
-    let mut verifier = secrets.provider(provider);
+    let mut verifier = secrets.of(sender);
     // The provider's first secret may have been added since the last read.
     if verifier.is_none()
         && let Some(newer) = app.secrets.replacement(&secrets).await
     {
-        verifier = newer.provider(provider);
+        verifier = newer.of(sender);
         secrets = newer;
     }
     let verifier = verifier.ok_or_else(unknown)?;
@@ -118,14 +119,17 @@ async fn receive_event(app: &App, call: &ApiRequest) -> Result<ApiResponse, Prob
     let verified = match verify(&verifier, &headers, body, now) {
         Err(Rejection::Signature) => match app.secrets.replacement(&secrets).await {
             Some(newer) => {
-                renewed = newer.provider(provider).ok_or_else(unknown)?;
+                renewed = newer.of(sender).ok_or_else(unknown)?;
                 verify(&renewed, &headers, body, now)
             }
             None => Err(Rejection::Signature),
         },
         result => result,
     };
-    let verified = verified.map_err(|rejection| rejection_problem(provider, rejection))?;
+    let verified = verified.map_err(|rejection| rejection_problem(sender, rejection))?;
+    let Sender::Provider(provider) = sender else {
+        return receive_report(app, &verified).await;
+    };
     let signals = payment_webhooks::events(&verified, &app.settings.deployment)
         .into_iter()
         .map(|event| PaymentEventSignal {
@@ -147,17 +151,31 @@ async fn receive_event(app: &App, call: &ApiRequest) -> Result<ApiResponse, Prob
     })
 }
 
-fn rejection_problem(provider: WebhookProvider, rejection: Rejection) -> Problem {
-    let code = match provider {
+/// Passes the report of a carrier on to its order.
+async fn receive_report(app: &App, verified: &Verified<'_>) -> Result<ApiResponse, Problem> {
+    let message_id = verified.message_id().unwrap_or_default();
+    let report = TrackingReport::parse(message_id, verified.body())
+        .map_err(|error| Problem::new(ProblemCode::InvalidRequest, error.to_string()))?;
+    if let Some(report) = report {
+        app.orders.report_tracking(&report).await?;
+    }
+    Ok(ApiResponse::file("text/plain; charset=utf-8", "accepted"))
+}
+
+fn rejection_problem(sender: Sender, rejection: Rejection) -> Problem {
+    let code = match sender {
         // GoCardless reports this status to its users as an invalid token.
-        WebhookProvider::GoCardless => ProblemCode::WebhookTokenInvalid,
-        WebhookProvider::Stripe
-        | WebhookProvider::Adyen
-        | WebhookProvider::Standard
-        | WebhookProvider::Square
-        | WebhookProvider::Mollie
-        | WebhookProvider::Checkout
-        | WebhookProvider::Shopify => ProblemCode::WebhookRejected,
+        Sender::Provider(WebhookProvider::GoCardless) => ProblemCode::WebhookTokenInvalid,
+        Sender::Provider(
+            WebhookProvider::Stripe
+            | WebhookProvider::Adyen
+            | WebhookProvider::Standard
+            | WebhookProvider::Square
+            | WebhookProvider::Mollie
+            | WebhookProvider::Checkout
+            | WebhookProvider::Shopify,
+        )
+        | Sender::Carrier => ProblemCode::WebhookRejected,
     };
     let detail = match rejection {
         Rejection::Header => "The signature is missing or malformed.",

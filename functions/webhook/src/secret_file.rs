@@ -4,16 +4,37 @@ use std::collections::BTreeMap;
 
 use domain::WebhookProvider;
 use payment_webhooks::{SQUARE_URL, SecretError, Secrets, secrets_setting, secrets_variable};
-use settings::{Environment, Setting, SettingError, WEBHOOK_URL_SQUARE};
+use settings::{Environment, Setting, SettingError, WEBHOOK_SECRETS_CARRIER, WEBHOOK_URL_SQUARE};
 
 /// Values by the names of their settings.
 pub(crate) type Lines = BTreeMap<String, String>;
+
+/// The sender of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// A payment provider.
+    Provider(WebhookProvider),
+    /// The bridge to a carrier.
+    Carrier,
+}
+
+impl Sender {
+    /// Returns the sender with this name in the path.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "carrier" => Some(Self::Carrier),
+            provider => WebhookProvider::parse(provider).map(Self::Provider),
+        }
+    }
+}
 
 /// The secrets of all configured providers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProviderSecrets {
     secrets: BTreeMap<WebhookProvider, Secrets>,
     square_url: Option<String>,
+    /// The secrets of the bridge to a carrier.
+    carrier: Option<Secrets>,
 }
 
 impl ProviderSecrets {
@@ -27,6 +48,7 @@ impl ProviderSecrets {
                 .map(|secrets| (secrets.provider(), secrets))
                 .collect(),
             square_url,
+            carrier: None,
         }
     }
 
@@ -48,7 +70,13 @@ impl ProviderSecrets {
             let invalid = |error: SecretError| setting.reject(text, error.to_string());
             secrets.push(Secrets::parse(*provider, text).map_err(invalid)?);
         }
-        let keys = Self::new(secrets, get(SQUARE_URL).cloned());
+        let mut keys = Self::new(secrets, get(SQUARE_URL).cloned());
+        if let Some(text) = get(WEBHOOK_SECRETS_CARRIER.name()) {
+            let read = Secrets::parse(WebhookProvider::Standard, text);
+            let invalid =
+                |error: SecretError| WEBHOOK_SECRETS_CARRIER.reject(text, error.to_string());
+            keys.carrier = Some(read.map_err(invalid)?);
+        }
         if keys.secrets.contains_key(&WebhookProvider::Square) && keys.square_url.is_none() {
             return Err(
                 WEBHOOK_URL_SQUARE.missing("not set, but WEBHOOK_SECRETS_SQUARE requires it")
@@ -57,9 +85,13 @@ impl ProviderSecrets {
         Ok(keys)
     }
 
-    /// Returns the provider's secrets and, for Square, the URL that its signatures cover; `None`
-    /// for a provider without secrets.
-    pub(crate) fn provider(&self, provider: WebhookProvider) -> Option<(Secrets, Option<String>)> {
+    /// Returns the sender's secrets and, for Square, the URL that its signatures cover; `None` for a
+    /// sender without secrets.
+    pub(crate) fn of(&self, sender: Sender) -> Option<(Secrets, Option<String>)> {
+        let provider = match sender {
+            Sender::Provider(provider) => provider,
+            Sender::Carrier => return Some((self.carrier.clone()?, None)),
+        };
         let url = self
             .square_url
             .clone()
@@ -73,7 +105,7 @@ pub(crate) fn lines_from_environment(environment: &Environment) -> Lines {
     WebhookProvider::ALL
         .iter()
         .map(|provider| secrets_setting(*provider))
-        .chain([&WEBHOOK_URL_SQUARE])
+        .chain([&WEBHOOK_URL_SQUARE, &WEBHOOK_SECRETS_CARRIER])
         .filter_map(|setting| {
             let value = environment.get(setting)?;
             Some((setting.name().to_owned(), value.to_owned()))
@@ -127,7 +159,10 @@ mod tests {
     fn line_wins_over_environment() {
         let environment = "WEBHOOK_SECRETS_MOLLIE=a,b\nWEBHOOK_SECRETS_SHOPIFY=c\n";
         let keys = read(environment, "# rotated\nWEBHOOK_SECRETS_MOLLIE='d$e'\n").unwrap();
-        let count = |provider| keys.provider(provider).map(|(secrets, _)| secrets.count());
+        let count = |provider| {
+            keys.of(Sender::Provider(provider))
+                .map(|(secrets, _)| secrets.count())
+        };
         assert_eq!(count(WebhookProvider::Mollie), Some(1));
         assert_eq!(
             (

@@ -1,13 +1,17 @@
 //! Prices of a customer's caller: by a signed quote, or with the scope `orders:price`.
 
+use std::path::Path;
+
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use super::{
-    Keys, Scope, create_api_key,
+    Keys, PROGRAM, Scope, create_api_key,
     issuer::{Issuer, now},
     sample_order, start_with_keys,
 };
+use crate::api::ApiResponse;
 
 /// Returns keys: of the customer C-1 without and with the permission to set prices, of C-2, and of the
 /// shop.
@@ -27,6 +31,7 @@ fn keys() -> Keys {
                 Some("C-1"),
             ),
             ("shop", customer, None),
+            ("operator", &[Scope::Operate], None),
         ]
         .map(key)
         .into(),
@@ -77,12 +82,14 @@ async fn customer_sets_no_price() {
             Some(name) => order["items"][0][name] = value,
             None => order[&pointer[1..]] = value,
         }
-        let problem = start("customer", "priced-1", &order)
-            .await
-            .expect_problem(422, "invalid_request");
-        let errors = problem["errors"].as_array().unwrap();
-        assert_eq!(errors.len(), 1, "{problem}");
-        pointers.push((errors[0]["pointer"].clone(), pointer));
+        for path in ["/orders/priced-1/start", "/orders"] {
+            let body = Some(order.clone());
+            let refused = harness.call(keys.get("customer"), "POST", path, body).await;
+            let problem = refused.expect_problem(422, "invalid_request");
+            let errors = problem["errors"].as_array().unwrap();
+            assert_eq!(errors.len(), 1, "{path}: {problem}");
+            pointers.push((errors[0]["pointer"].clone(), pointer));
+        }
     }
     for (found, pointer) in pointers {
         assert_eq!(found, pointer);
@@ -139,13 +146,14 @@ async fn quote_sets_prices_of_one_order() {
     let quote = issuer.sign("1", "quote+jwt", &claims("q-1"));
     let mut order = order_with(&quote);
     order["total_amount"] = json!("28.00");
-    order["items"] = json!([{"sku": "MUG", "qty": 2}]);
+    order["items"] = json!([{"sku": "MUG", "qty": 2, "metadata": {"color": "red"}}]);
+    order["customer"] = json!({"name": "Ada"});
     let started = start("customer", "quoted-1", order.clone())
         .await
         .expect_status(202);
     assert_eq!(
         (&started["total_amount"], &started["currency"]),
-        (&json!(28.0), &json!("EUR"))
+        (&json!(28), &json!("EUR"))
     );
     // A repeated start is the same request.
     let again = start("customer", "quoted-1", order)
@@ -156,6 +164,21 @@ async fn quote_sets_prices_of_one_order() {
         harness.wait_for_end("quoted-1").await.status.as_str(),
         "delivered"
     );
+    let path = "/orders/quoted-1";
+    let read = harness.call(keys.get("customer"), "GET", path, None).await;
+    let read = read.expect_status(200);
+    assert_eq!(read["items"][0]["metadata"], json!({"color": "red"}));
+    assert_eq!(read["customer"]["name"], "Ada");
+    for (key, expected) in [
+        ("shop", json!({"jti": "q-1", "kid": "1"})),
+        ("customer", Value::Null),
+    ] {
+        let path = "/orders/quoted-1/events";
+        let log = harness.call(keys.get(key), "GET", path, None).await;
+        let received = log.expect_status(200)["events"][0].clone();
+        assert_eq!(received["type"], "order_received", "{received}");
+        assert_eq!(received["payload"]["quote"], expected, "{key}: {received}");
+    }
     // From a shop's caller, the claim sets the customer. The quote is used.
     start("shop", "quoted-2", order_with(&quote))
         .await
@@ -185,6 +208,101 @@ async fn quote_sets_prices_of_one_order() {
     }
     assert_eq!(delivered, 1);
     harness.assert_invariants().await;
+}
+
+/// The expiry is checked at the start only.
+#[tokio::test]
+async fn started_order_outlives_its_quote() {
+    let issuer = Issuer::start().await;
+    issuer.publish(&["1"]);
+    let keys = keys();
+    let url = issuer.url();
+    let settings = [
+        ("QUOTE_JWKS_URL", url.as_str()),
+        ("ORDER_PROFILE", "checkout"),
+    ];
+    let harness = start_with_keys(&keys, &settings).await;
+    let mut short = claims("q-short");
+    short["iat"] = json!(now() - 60);
+    // The quote is accepted for the leeway of different clocks.
+    short["exp"] = json!(now());
+    let order = order_with(&issuer.sign("1", "quote+jwt", &short));
+    let start = async || {
+        let path = "/orders/outlives/start";
+        let body = Some(order.clone());
+        harness.call(keys.get("customer"), "POST", path, body).await
+    };
+    start().await.expect_status(202);
+    let is_refused = |response: &ApiResponse| response.status == 422;
+    let refused = harness.wait_until("the expiry", start, is_refused).await;
+    refused.expect_problem(422, "quote_expired");
+    let body = json!({"transaction_id": "tx-outlives", "amount": 28});
+    let paid = harness
+        .call(
+            keys.get("operator"),
+            "POST",
+            "/orders/outlives/payment",
+            Some(body),
+        )
+        .await;
+    // 202: undecided until the response had to be sent.
+    assert!([200, 202].contains(&paid.status.as_u16()), "{paid:?}");
+    let ended = harness.wait_for_end("outlives").await;
+    assert_eq!(ended.status.as_str(), "delivered");
+    harness.assert_invariants().await;
+}
+
+/// `orderflow quote` signs a quote that the API accepts with the key set that it prints.
+#[tokio::test]
+async fn command_line_signs_a_quote() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("quote-key.pem");
+    let pair = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(&key, pair.serialize_pem()).unwrap();
+    let claims = folder.path().join("quote.json");
+    let content = json!({
+        "customer_id": "C-1", "currency": "EUR", "shipping_amount": "4.00",
+        "items": [{"sku": "MUG", "quantity": 2, "unit_price": "12.00"}],
+    });
+    std::fs::write(&claims, content.to_string()).unwrap();
+    let run = async |arguments: &[&str], key: &Path| {
+        Command::new(PROGRAM)
+            .arg("quote")
+            .args(arguments)
+            .args(["--key-id", "2026-11", "--key"])
+            .arg(key)
+            .output()
+            .await
+            .unwrap()
+    };
+    let printed = async |arguments: &[&str]| {
+        let output = run(arguments, &key).await;
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let key_set = printed(&["key-set"]).await;
+    let keys = keys();
+    let harness = start_with_keys(&keys, &[("QUOTE_JWKS", key_set.as_str())]).await;
+    let quote = printed(&["create", claims.to_str().unwrap()]).await;
+    let started = harness
+        .call(
+            keys.get("customer"),
+            "POST",
+            "/orders/quoted/start",
+            Some(order_with(&quote)),
+        )
+        .await
+        .expect_status(202);
+    assert_eq!(started["total_amount"], json!(28));
+
+    // A file without a key is named, and so is the remedy.
+    let refused = run(&["key-set"], &claims).await;
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success(), "{message}");
+    assert!(
+        message.contains("quote.json") && message.contains("openssl genpkey"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -247,6 +365,29 @@ async fn quote_with_a_defect_is_refused() {
         ("/items", "items", json!([{"sku": "MUG", "quantity": 3}])),
         ("/total_amount", "total_amount", json!(27)),
         ("/quote", "quote", json!({"id": "q-3", "key_id": "1"})),
+        ("/tax_amount", "tax_amount", json!("1.00")),
+        ("/prices_include_tax", "prices_include_tax", json!(false)),
+        ("/discounts", "discounts", json!([{"amount": 1}])),
+        ("/fees", "fees", json!([{"amount": 1}])),
+        ("/profile", "profile", json!("lifecycle")),
+        ("/customer_id", "customer_id", json!("C-1")),
+        ("/customer_email", "customer_email", json!("a@b.example")),
+        ("/customer/id", "customer", json!({"id": "C-1"})),
+        (
+            "/customer/email",
+            "customer",
+            json!({"email": "a@b.example"}),
+        ),
+        (
+            "/items/0/name",
+            "items",
+            json!([{"sku": "MUG", "quantity": 2, "name": "Mug"}]),
+        ),
+        (
+            "/items/0/metadata/a",
+            "items",
+            json!([{"sku": "MUG", "quantity": 2, "metadata": {"a": []}}]),
+        ),
     ] {
         let mut order = order_with(&valid);
         order[name] = value;

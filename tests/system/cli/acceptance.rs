@@ -47,11 +47,27 @@ async fn demo_shows_both_orders_and_leaves_nothing() {
 #[tokio::test]
 async fn acceptance_scenarios_pass() {
     let harness = Harness::start().await;
-    let lines = harness.run_json(&["test-workflow", "--json"]).await;
-    let lines = lines.as_array().unwrap();
-    assert!(lines.len() >= 11, "{lines:?}");
-    for line in lines {
+    let output = harness.run_orderflow(&["test-workflow", "--json"]).await;
+    let lines: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    for line in &lines {
         assert_eq!(line["outcome"], "passed", "{line}");
+    }
+    assert!(output.status.success(), "{output:?}");
+    let names: Vec<_> = lines.iter().map(|line| &line["scenario"]).collect();
+    assert_eq!(names.len(), 22, "{names:?}");
+    for name in [
+        "happy path",
+        "return of units",
+        "rejected and cancelled returns",
+        "fewer units",
+        "stock of an item",
+        "webhook endpoint",
+        "search and table",
+        "statistics",
+        "refused payment in the work list",
+        "bad input",
+    ] {
+        assert!(names.contains(&&json!(name)), "{name}: {names:?}");
     }
     harness.assert_invariants().await;
 }
@@ -88,6 +104,15 @@ async fn scenarios_a_deployment_forbids_are_skipped() {
         outcome("happy path").starts_with("ok") && outcome("bad input").starts_with("ok"),
         "{shown}"
     );
+    for name in [
+        "rejected and cancelled returns",
+        "stock of an item",
+        "webhook endpoint",
+        "search and table",
+        "statistics",
+    ] {
+        assert!(outcome(name).starts_with("ok"), "{name}: {shown}");
+    }
     assert!(outcome("approval").starts_with("skipped"), "{shown}");
     assert!(
         outcome("approval").contains("ALLOW_PROFILE_OVERRIDE"),

@@ -3,10 +3,14 @@
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::{api::order_with_payment, harness::Harness};
+use crate::{
+    api::order_with_payment,
+    carriers::{SECRET, send_report},
+    harness::Harness,
+};
 
 /// Personal data in the orders of the test.
-const PERSONAL: [&str; 9] = [
+const PERSONAL: [&str; 11] = [
     "C-PRIVATE",
     "Jane Private",
     "jane@private.example",
@@ -16,6 +20,8 @@ const PERSONAL: [&str; 9] = [
     "private note",
     "private gift",
     "private reason",
+    "private neighbour",
+    "private garage",
 ];
 
 fn order(payment_id: &str) -> Value {
@@ -58,11 +64,44 @@ async fn dump(harness: &Harness) -> Vec<(String, String)> {
     dumped
 }
 
+/// Reports the delivery of the order as its carrier.
+async fn report_delivery(harness: &Harness, id: &str) {
+    harness.wait_for_status(id, "shipped").await;
+    for kind in ["in_transit", "delivered"] {
+        let body = json!({
+            "type": format!("shipment.{kind}"), "timestamp": chrono::Utc::now(),
+            "data": {
+                "shipment_id": format!("{id}-PKG-001"),
+                "description": "left with the private neighbour", "location": "private garage",
+            },
+        });
+        let message = format!("{id}-{kind}");
+        assert_eq!(send_report(harness, &message, &body).await, 200);
+    }
+}
+
+/// Refunds a part of the order's money, and waits for the refund.
+async fn refund(harness: &Harness, id: &str, body: Value) {
+    let refunds = format!("/orders/{id}/refunds");
+    let requested = harness.post(&refunds, body).await.expect_status(202);
+    let path = format!("{refunds}/{}", requested["refund_id"].as_str().unwrap());
+    let read = async || harness.get(&path).await.body;
+    let is_refunded = |refund: &Value| refund["state"] == "refunded";
+    harness.wait_until("the refund", read, is_refunded).await;
+}
+
 #[tokio::test]
 async fn erased_customer_is_in_no_table() {
-    let harness = Harness::start_with(&[("REVIEW", "approval"), ("REVIEW_THRESHOLD", "100")]).await;
+    let settings = [
+        ("REVIEW", "approval"),
+        ("REVIEW_THRESHOLD", "100"),
+        ("DELIVERY", "confirm"),
+        ("WEBHOOK_SECRETS_CARRIER", SECRET),
+    ];
+    let harness = Harness::start_with(&settings).await;
     for id in ["private-1", "private-2", "private-3"] {
         let mut order = order(&format!("pmt-{id}"));
+        order["items"][0]["metadata"] = json!({"engraving": "private note"});
         if id == "private-1" {
             order["items"][0]["unit_price"] = json!(50);
         }
@@ -71,14 +110,34 @@ async fn erased_customer_is_in_no_table() {
             .await
             .expect_status(202);
     }
+    report_delivery(&harness, "private-1").await;
     assert_eq!(
         harness.wait_for_end("private-1").await.status.as_str(),
         "delivered"
     );
+    let part = json!({"amount": "5.00", "reason": "private reason"});
+    refund(&harness, "private-1", part).await;
+    let item = json!({"sku": "ABC123", "quantity": 1, "reason": "private reason"});
+    let requested = harness
+        .post("/orders/private-1/returns", json!({"items": [item]}))
+        .await
+        .expect_status(201);
+    let path = requested["return_id"].as_str().unwrap();
+    harness
+        .post(
+            &format!("/orders/private-1/returns/{path}/reject"),
+            json!({"reason": "private reason", "public_reason": "private reason"}),
+        )
+        .await
+        .expect_status(200);
     for id in ["private-2", "private-3"] {
         harness.wait_for_step(id, "manual_review").await;
     }
     for (request, body) in [
+        (
+            "signals/hold",
+            json!({"reason": "private reason", "public_reason": "private reason"}),
+        ),
         ("signals/update-address", json!({"street": "3 Private St"})),
         ("cancel", json!({"reason": "private reason"})),
     ] {
@@ -97,9 +156,13 @@ async fn erased_customer_is_in_no_table() {
     assert!(
         orders[0]["audit_log"].as_array().unwrap().len() > 5
             && orders[0]["payments"].as_array().unwrap().len() == 1
-            && orders[0]["mails"].as_array().unwrap().len() == 4,
+            && orders[0]["returns"].as_array().unwrap().len() == 1
+            && orders[0]["mails"].as_array().unwrap().len() == 5,
         "{exported}"
     );
+    for text in ["left with the private neighbour", "private garage"] {
+        assert!(orders[0].to_string().contains(text), "{text}: {exported}");
+    }
     assert_eq!(orders[0]["order"]["details_json"]["note"], "private note");
 
     let planned = harness
@@ -127,7 +190,6 @@ async fn erased_customer_is_in_no_table() {
     );
     for kept in [
         "total_amount",
-        "items",
         "payment_info",
         "external_reference",
         "seq",
@@ -135,6 +197,10 @@ async fn erased_customer_is_in_no_table() {
     ] {
         assert_eq!(after[kept], before[kept], "{kept}");
     }
+    let item = |order: &Value| order["items"][0].as_object().unwrap().clone();
+    let mut kept = item(&before);
+    assert!(kept.remove("metadata").is_some(), "{kept:?}");
+    assert_eq!(item(&after), kept);
     // The open order keeps its data.
     let open = harness.get("/orders/private-3").await.expect_status(200);
     assert_eq!(open["note"], "private note");

@@ -1,5 +1,7 @@
 //! The database commands.
 
+use serde_json::json;
+
 use super::assert_matches_snapshot;
 use crate::{harness::Harness, shared_servers::shared_servers};
 use domain::Sku;
@@ -35,6 +37,95 @@ async fn stock_is_set_and_listed() {
     let refused = harness.wait_for_end("stock-2").await;
     assert_eq!(refused.failure.unwrap().code.as_str(), "out_of_stock");
     assert!(harness.provider_movements("stock-2").await.is_empty());
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn stock_is_adjusted_and_its_movements_are_listed() {
+    let harness = Harness::start().await;
+    let opened = ["stock", "set", "A=1", "5", "--reason", "stocktaking"];
+    Harness::expect_stdout(harness.run_orderflow(&opened).await);
+    let add = ["stock", "adjust", "A=1", "+30", "--reason", "delivery 4711"];
+    let add = [&add[..], &["--key", "delivery-4711", "--json"]].concat();
+    let added = harness.run_json(&add).await;
+    let expected = json!({"sku": "A=1", "available": 35, "held": 0, "shipped": 0});
+    assert_eq!(added, expected);
+    let remove = ["stock", "adjust", "A=1", "-3", "--reason", "broken"];
+    assert_eq!(
+        Harness::expect_stdout(harness.run_orderflow(&remove).await),
+        "A=1: 32 available, 0 held by orders, 0 shipped\n"
+    );
+    let again = harness.run_json(&add).await;
+    assert_eq!(
+        (&again["available"], &again["already"]),
+        (&json!(32), &json!(true)),
+        "{again}"
+    );
+    let reused = ["stock", "adjust", "A=1", "+31", "--reason", "delivery 4711"];
+    let reused = [&reused[..], &["--key", "delivery-4711"]].concat();
+    let invalid: [(&[&str], i32, &str); 6] = [
+        (&reused, 1, "choose another --key"),
+        (
+            &["stock", "adjust", "A=1", "-33", "--reason", "lost"],
+            1,
+            "32 units are available",
+        ),
+        (
+            &["stock", "adjust", "unknown", "+1", "--reason", "found"],
+            1,
+            "orderflow stock set",
+        ),
+        (
+            &["stock", "movements", "unknown"],
+            1,
+            "orderflow stock list",
+        ),
+        (&["stock", "adjust", "A=1", "+1"], 2, "--reason"),
+        (
+            &["stock", "adjust", "A=1", "0", "--reason", "none"],
+            2,
+            "such as +5 or -3",
+        ),
+    ];
+    for (arguments, code, part) in invalid {
+        let refused = harness.run_orderflow(arguments).await;
+        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(
+            (refused.status.code(), message.lines().count()),
+            (Some(code), 1),
+            "{arguments:?}: {message}"
+        );
+        assert!(message.contains(part), "{arguments:?}: {message}");
+    }
+    let listed = harness
+        .run_json(&["stock", "movements", "A=1", "--json"])
+        .await;
+    let movements: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|movement| {
+            let text = |name: &str| movement[name].as_str().unwrap();
+            assert_eq!(text("changed_by"), "cli");
+            let available = movement["new_available"].as_i64().unwrap();
+            (text("kind"), available, text("reason"))
+        })
+        .collect();
+    assert_eq!(
+        movements,
+        [
+            ("adjust", 32, "broken"),
+            ("adjust", 35, "delivery 4711"),
+            ("set", 5, "stocktaking")
+        ]
+    );
+    let newest = ["stock", "movements", "A=1", "--limit", "1"];
+    let text = Harness::expect_stdout(harness.run_orderflow(&newest).await);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("CHANGED"), "{text}");
+    let cells: Vec<_> = lines[1].split_whitespace().skip(1).collect();
+    assert_eq!(cells, ["adjust", "-3", "32", "cli", "broken"]);
     harness.assert_invariants().await;
 }
 
@@ -141,7 +232,7 @@ async fn migrate_reports_its_changes() {
         serde_json::from_str(&migrate(&["migrate", "--json"]).await).unwrap();
     assert_eq!(
         (&json["applied"], &json["failure"]),
-        (&serde_json::json!([]), &serde_json::Value::Null),
+        (&json!([]), &serde_json::Value::Null),
         "{json}"
     );
     // The database is migrated although Temporal is unavailable, and both results are reported.

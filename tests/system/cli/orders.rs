@@ -43,6 +43,50 @@ async fn order_is_started_watched_and_shown() {
 }
 
 #[tokio::test]
+async fn return_is_requested_decided_and_received() {
+    let harness = Harness::start().await;
+    harness
+        .run_json(&["start-order", "cli-rt", "pmt-cli-rt", "--json"])
+        .await;
+    harness.wait_for_end("cli-rt").await;
+    let call = async |words: &[&str]| {
+        let words = [&["return", "cli-rt"], words].concat();
+        Harness::expect_stdout(harness.run_orderflow(&words).await)
+    };
+    assert_eq!(call(&["list"]).await, "the order has no returns\n");
+    let item = ["--item", "SAMPLE-1=1"];
+    let requested = harness
+        .run_json(&[&["return", "cli-rt", "request"], &item[..], &["--json"]].concat())
+        .await;
+    let id = requested["return_id"].as_str().unwrap();
+    assert_eq!(
+        call(&["reject", id, "--reason", "worn"]).await,
+        format!("cli-rt: Return {id} is rejected.\n")
+    );
+    let requested = harness
+        .run_json(&[&["return", "cli-rt", "request"], &item[..], &["--json"]].concat())
+        .await;
+    let id = requested["return_id"].as_str().unwrap();
+    call(&["approve", id]).await;
+    let received = call(&[&["receive", id], &item[..], &["--restock"]].concat()).await;
+    assert!(
+        received.contains(" is received. Its refund is RF-"),
+        "{received}"
+    );
+    let listed = call(&["list"]).await;
+    for part in ["SAMPLE-1 0/1", "rejected", "worn", "SAMPLE-1 1/1"] {
+        assert!(listed.contains(part), "{part} is not in {listed}");
+    }
+    let late = harness
+        .run_orderflow(&["return", "order-cli-rt", "cancel", id])
+        .await;
+    let message = String::from_utf8_lossy(&late.stderr).into_owned();
+    for part in ["return_state_conflict", "`orderflow return cli-rt list`"] {
+        assert!(message.contains(part), "{part} is not in {message}");
+    }
+}
+
+#[tokio::test]
 async fn order_commands_print_text_and_json() {
     let harness = Harness::start().await;
     harness
@@ -455,6 +499,7 @@ async fn check_reports_each_dependency() {
         "database",
         "migrations",
         "mail",
+        "endpoints",
         "temporal",
         "search attributes",
         "task queue",
@@ -474,7 +519,7 @@ async fn check_reports_each_dependency() {
             count("--"),
             count("ok")
         ),
-        (checks.len(), 2, 5, 1),
+        (checks.len(), 2, 6, 1),
         "{message}"
     );
     for (line, check) in message.lines().zip(checks) {
@@ -519,7 +564,7 @@ async fn check_reports_each_dependency() {
         .await
         .unwrap();
     let message = String::from_utf8_lossy(&bare.stdout).into_owned();
-    for check in ["migrations", "mail"] {
+    for check in ["migrations", "mail", "endpoints"] {
         let line = message.lines().find(|line| line.contains(check)).unwrap();
         assert!(
             line.starts_with("FAILED") && line.contains("`orderflow migrate`"),
@@ -586,4 +631,33 @@ async fn orders_are_found_by_text_and_status() {
         .await;
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(message.contains("created_after"), "{message}");
+}
+
+#[tokio::test]
+async fn order_is_found_by_its_reference() {
+    let harness = Harness::start().await;
+    for id in ["referenced", "other"] {
+        let payment_id = format!("pmt-{id}");
+        harness
+            .run_json(&["start-order", id, &payment_id, "--json"])
+            .await;
+        harness.wait_for_end(id).await;
+    }
+    let update = ["update", "referenced", "--reference", "ERP 4711/a"];
+    Harness::expect_stdout(harness.run_orderflow(&update).await);
+    let find = ["find", "--reference", "erp 4711/A", "--json"];
+    let read = async || harness.run_json(&find).await;
+    let found = harness
+        .wait_until("the order with the reference", read, |found| {
+            found[0]["order_id"] == "referenced"
+        })
+        .await;
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    // A part of the reference is found as a text, not as a reference.
+    let part = harness
+        .run_json(&["find", "--reference", "ERP", "--json"])
+        .await;
+    assert_eq!(part, serde_json::json!([]));
+    let text = harness.run_json(&["find", "ERP", "--json"]).await;
+    assert_eq!(text[0]["order_id"], "referenced", "{text}");
 }

@@ -104,7 +104,10 @@ async fn each_documented_example_works_against_running_api() {
         else {
             continue;
         };
-        let path = path.replace("{id}", "example-0");
+        let path = path
+            .replace("{id}", "example-0")
+            .replace("{refund_id}", "RF-UNKNOWN")
+            .replace("{return_id}", "RT-UNKNOWN");
         assert_response_documented(&document, operation, &harness.get(&path).await);
         if path != "/health" && path != "/orders" {
             assert_response_documented(
@@ -140,9 +143,15 @@ async fn check_example(
     prepare_order(harness, &path, &id).await;
     prepare_stock(harness, &path, &id).await;
     let path = path.replace("{sku}", &id);
+    let path = prepare_endpoint(harness, path).await;
+    let path = prepare_return(harness, path, &id).await;
     if body["transaction_id"].is_string() {
         // Each example uses a transaction of a different order.
         body["transaction_id"] = json!(format!("tx-{number}"));
+    }
+    if body["delivered_at"].is_string() {
+        // A delivery is after the dispatch of its order.
+        body["delivered_at"] = json!(chrono::Utc::now());
     }
     let headers = [
         ("content-type", "application/json"),
@@ -159,7 +168,10 @@ async fn check_example(
             )
             .await
     };
-    let expected = if path == "/orders" || path.ends_with("/start") {
+    let is_refund = path.ends_with("/refunds");
+    let expected = if path == "/webhook-endpoints" || path.ends_with("/returns") {
+        201
+    } else if path == "/orders" || path.ends_with("/start") || is_refund {
         202
     } else {
         200
@@ -213,6 +225,35 @@ async fn prepare_stock(harness: &Harness, path: &str, id: &str) {
     }
 }
 
+/// Creates the endpoint that an example changes, and returns the path with its id.
+async fn prepare_endpoint(harness: &Harness, path: String) -> String {
+    let Some(rest) = path.strip_prefix("/webhook-endpoints/{id}") else {
+        return path;
+    };
+    let body = json!({"url": "https://shop.example/hooks"});
+    let created = harness.post("/webhook-endpoints", body).await;
+    let id = created.expect_status(201)["id"].clone();
+    format!("/webhook-endpoints/{}{rest}", id.as_str().unwrap())
+}
+
+/// Requests the return that an example changes, and returns the path with its id.
+async fn prepare_return(harness: &Harness, path: String, id: &str) -> String {
+    let Some(change) = path.strip_prefix("/orders/{id}/returns/{return_id}") else {
+        return path;
+    };
+    let returns = format!("/orders/{id}/returns");
+    let body = json!({"items": [{"sku": "ABC123", "quantity": 1}]});
+    let requested = harness.post(&returns, body).await.expect_status(201);
+    let return_id = requested["return_id"].as_str().unwrap();
+    if change == "/receive" {
+        harness
+            .post(&format!("{returns}/{return_id}/approve"), json!({}))
+            .await
+            .expect_status(200);
+    }
+    format!("/orders/{{id}}/returns/{return_id}{change}")
+}
+
 /// Brings an order to the state in which the route accepts the request.
 async fn prepare_order(harness: &Harness, path: &str, id: &str) {
     let Some(signal) = path.strip_prefix("/orders/{id}") else {
@@ -238,12 +279,22 @@ async fn prepare_order(harness: &Harness, path: &str, id: &str) {
     };
     match signal {
         "/start" => {}
+        _ if signal.starts_with("/returns") => {
+            with("production").await;
+            step("deliver").await;
+            harness
+                .post(&format!("/orders/{id}/signals/confirm-delivery"), json!({}))
+                .await
+                .expect_status(200);
+            harness.wait_for_end(id).await;
+        }
         "/signals/approve" | "/signals/reject" => {
             // An expensive order of this profile waits for a day, also on a slow machine.
             with_price("production", "20000").await;
             step("manual_review").await;
         }
-        "/signals/confirm-delivery" => {
+        // Items of a refund are put back into stock.
+        "/signals/confirm-delivery" | "/refunds" => {
             with("production").await;
             step("deliver").await;
         }

@@ -1,5 +1,5 @@
-//! The commands of `docs/signals-and-queries.md` and of the session in `README.md` print the output
-//! that the pages show.
+//! The commands of `docs/signals-and-queries.md`, of `docs/order-examples.md` and of the session in
+//! `README.md` print the output that the pages show.
 
 use std::{fmt::Write as _, process::Command};
 
@@ -48,9 +48,23 @@ fn parse_block(block: &str) -> Vec<Step> {
     steps
 }
 
+/// `curl` that waits again for the end of an order, which takes longer on a slow machine.
+const WAITING_CURL: &str = r#"
+curl() {
+    local response
+    while response=$(command curl "$@"); do
+        case "$*$response" in
+            *"Prefer: wait"*order_running*) ;;
+            *) break ;;
+        esac
+    done
+    printf '%s\n' "$response"
+}
+"#;
+
 /// Runs all steps in one shell, as a reader who pastes the page, and compares each output.
 async fn run_page(harness: &Harness, steps: &[Step]) {
-    let mut script = String::new();
+    let mut script = WAITING_CURL.to_owned();
     for step in steps {
         let commands = step
             .commands
@@ -110,6 +124,19 @@ async fn commands_of_the_guide_print_what_it_shows() {
     .await;
     let steps = parse_steps(&read_file("docs/signals-and-queries.md"));
     assert!(steps.len() > 15, "{}", steps.len());
+    run_page(&harness, &steps).await;
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn examples_of_orders_print_what_the_page_shows() {
+    if !has_programs() {
+        println!("{SKIPPED}");
+        return;
+    }
+    let steps = parse_steps(&read_file("docs/order-examples.md"));
+    assert!(steps.len() > 8, "{}", steps.len());
+    let harness = Harness::start().await;
     run_page(&harness, &steps).await;
     harness.assert_invariants().await;
 }

@@ -2,6 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{api::sample_order, harness::Harness};
 
@@ -440,4 +444,49 @@ async fn production_settings_require_items_and_forbid_profile() {
         .await
         .expect_problem(422, "invalid_request");
     assert_eq!(error_pointers(&problem), ["/profile"]);
+}
+
+#[tokio::test]
+async fn order_with_items_needs_an_address() {
+    let harness = Harness::start().await;
+    let mut order = sample_order();
+    order["shipping_address"] = Value::Null;
+    let problem = harness
+        .post("/orders/no-address-1/start", order)
+        .await
+        .expect_problem(422, "invalid_request");
+    assert_eq!(error_pointers(&problem), ["/shipping_address"]);
+    harness
+        .get("/orders/no-address-1")
+        .await
+        .expect_problem(404, "order_not_found");
+    // The sample cart has its own address.
+    harness
+        .post("/orders/no-address-2/start", json!({}))
+        .await
+        .expect_status(202);
+}
+
+/// Returns the response to a request whose path no URL library has changed.
+async fn start_at_raw_path(harness: &Harness, path: &str) -> String {
+    let address = harness.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: 2\r\nconnection: close\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    response
+}
+
+#[tokio::test]
+async fn order_id_is_no_relative_segment() {
+    let harness = Harness::start().await;
+    for id in ["%2e", "%2e%2e", ".", ".."] {
+        let response = start_at_raw_path(&harness, &format!("/orders/{id}/start")).await;
+        assert!(response.starts_with("HTTP/1.1 422 "), "{id}: {response}");
+        assert!(response.contains("must not be"), "{id}: {response}");
+    }
 }

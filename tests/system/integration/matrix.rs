@@ -1,5 +1,8 @@
 //! Each request in each state of an order, over HTTP and as the Temporal signal of the same name.
 
+use std::collections::BTreeSet;
+
+use reqwest::Method;
 use serde_json::{Value, json};
 use temporalio_client::{UntypedSignal, WorkflowSignalOptions};
 use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
@@ -8,6 +11,7 @@ use crate::{
     api::{ApiResponse, order_with_payment, sample_order},
     harness::Harness,
 };
+use contract::OrderAction;
 use workflows::OrderWorkflow;
 
 /// The seven requests: route, signal, and a body that would change the order.
@@ -43,6 +47,25 @@ fn requests() -> [(&'static str, &'static str, Value); 7] {
     ]
 }
 
+/// The other requests of [`OrderAction`]: route, and a body that would change the
+/// order. The route of `PATCH /orders/{id}` is empty.
+fn other_requests() -> [(&'static str, Value); 6] {
+    [
+        ("signals/hold", json!({"reason": "check"})),
+        ("signals/release", json!({})),
+        (
+            "signals/update-items",
+            json!({"items": [{"sku": "ABC123", "quantity": 2}]}),
+        ),
+        ("", json!({"note": "ring twice"})),
+        ("refunds", json!({"amount": 1})),
+        (
+            "returns",
+            json!({"items": [{"sku": "ABC123", "quantity": 1}]}),
+        ),
+    ]
+}
+
 /// Returns `200`, `200 already`, or the problem's status and code.
 fn result_code(response: &ApiResponse) -> String {
     let status = response.status.as_u16();
@@ -57,15 +80,40 @@ fn result_code(response: &ApiResponse) -> String {
     }
 }
 
+/// Returns the name of the request in `actions`.
+fn action_of(route: &str) -> &str {
+    match route {
+        "" => "update",
+        "payment" => "confirm-payment",
+        route => route.strip_prefix("signals/").unwrap_or(route),
+    }
+}
+
 /// Sends a request and asserts that `actions` listed it if, and only if, it had an effect.
 async fn send_as_listed(harness: &Harness, id: &str, route: &str, body: Value) -> ApiResponse {
     let listed = harness.get(&format!("/orders/{id}")).await.body["actions"].clone();
-    let response = harness.post(&format!("/orders/{id}/{route}"), body).await;
-    let action = route.strip_prefix("signals/").unwrap_or("confirm-payment");
+    let response = if route.is_empty() {
+        let (path, body) = (format!("/orders/{id}"), body.to_string());
+        let headers = [("content-type", "application/json")];
+        let send = async || {
+            let (method, body) = (Method::PATCH, Some(body.clone()));
+            harness.send(method, &path, &headers, body).await
+        };
+        let is_answered = |response: &ApiResponse| response.status != 503;
+        harness.wait_until("a response", send, is_answered).await
+    } else {
+        harness.post(&format!("/orders/{id}/{route}"), body).await
+    };
+    let action = action_of(route);
     let is_listed = listed
         .as_array()
         .is_some_and(|listed| listed.iter().any(|name| name == action));
-    let has_effect = result_code(&response) == "200";
+    let accepted = match route {
+        "refunds" => "202",
+        "returns" => "201",
+        _ => "200",
+    };
+    let has_effect = result_code(&response) == accepted;
     assert_eq!(has_effect, is_listed, "{route}: {listed}: {response:?}");
     response
 }
@@ -231,6 +279,83 @@ async fn actions_are_the_requests_that_the_order_accepts() {
             .expect_status(200);
         harness.wait_for_end(id).await;
     }
+    harness.assert_invariants().await;
+}
+
+async fn wait_for_refund(harness: &Harness, id: &str) {
+    let log = async || harness.audit_event_types(id).await;
+    harness
+        .wait_until("the refund", log, |log| {
+            log.iter().any(|kind| kind == "refund_completed")
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn actions_list_every_request_that_the_order_accepts() {
+    let others = other_requests().into_iter();
+    let names: BTreeSet<&str> = requests()
+        .into_iter()
+        .map(|(route, _, _)| action_of(route))
+        .chain(others.map(|(route, _)| action_of(route)))
+        .collect();
+    let all: BTreeSet<&str> = OrderAction::ALL
+        .iter()
+        .map(|action| action.as_str())
+        .collect();
+    assert_eq!(names, all);
+
+    let harness = Harness::start_with(&[("SHIPPING_DELAY", "1h")]).await;
+    let mut order = sample_order();
+    order["profile"] = json!("checkout");
+    let unpaid = harness.post("/orders", order).await.expect_started();
+    harness.wait_for_reason(&unpaid, "payment").await;
+    let paid = harness
+        .post("/orders", order_with_payment("pmt-actions-paid"))
+        .await
+        .expect_started();
+    harness.wait_for_reason(&paid, "shipping_delay").await;
+    for (route, body) in other_requests() {
+        send_as_listed(&harness, &unpaid, route, body.clone()).await;
+        if ["signals/hold", "signals/release"].contains(&route) {
+            send_as_listed(&harness, &unpaid, route, body.clone()).await;
+        }
+        if route == "refunds" {
+            send_as_listed(&harness, &paid, route, body)
+                .await
+                .expect_status(202);
+        }
+    }
+    wait_for_refund(&harness, &paid).await;
+    let [_, _, (route, body), ..] = other_requests();
+    send_as_listed(&harness, &paid, route, body)
+        .await
+        .expect_problem(409, "items_not_changeable");
+    for id in [&unpaid, &paid] {
+        send_as_listed(&harness, id, "signals/cancel", json!({}))
+            .await
+            .expect_status(200);
+        harness.wait_for_end(id).await;
+    }
+    for (route, body) in other_requests() {
+        send_as_listed(&harness, &paid, route, body).await;
+    }
+    harness.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn actions_of_a_delivered_order_have_an_effect() {
+    let harness = Harness::start().await;
+    let delivered = harness
+        .post("/orders", order_with_payment("pmt-actions-delivered"))
+        .await
+        .expect_started();
+    let ended = harness.wait_for_end(&delivered).await;
+    assert_eq!(ended.status.as_str(), "delivered");
+    for (route, body) in other_requests() {
+        send_as_listed(&harness, &delivered, route, body).await;
+    }
+    wait_for_refund(&harness, &delivered).await;
     harness.assert_invariants().await;
 }
 

@@ -21,7 +21,7 @@ fn detailed_order(payment_id: &str) -> Value {
         "fees": [{"code": "GIFT", "amount": "0.99"}],
         "total_amount": "112.39",
         "external_reference": "ERP-4711",
-        "metadata": {"channel": "web", "weight": 1.5, "vip": true},
+        "metadata": {"channel": "zebra-web", "weight": 1.5, "vip": true},
         "note": "Ring twice.\nThen leave.",
         "gift_message": "Happy birthday!",
         "billing_address": {"company": "Acme", "street": "2 Bill St", "country": "Germany"},
@@ -72,7 +72,7 @@ async fn details_are_in_every_view() {
     assert_eq!(row["external_reference"], "ERP-4711");
     assert_eq!(
         row["metadata"],
-        json!({"channel": "web", "vip": true, "weight": 1.5})
+        json!({"channel": "zebra-web", "vip": true, "weight": 1.5})
     );
     assert_eq!(row["note"], "Ring twice.\nThen leave.");
     assert_eq!(row["gift_message"], "Happy birthday!");
@@ -82,11 +82,37 @@ async fn details_are_in_every_view() {
     assert_eq!(row["shipping_address"]["name"], "John Doe");
     assert_eq!(row["items"][0]["discount_amount"], 5.0);
     assert_eq!(row["items"][0]["metadata"], json!({"size": "L"}));
+    // Each part has another value, so none can be shown as another one.
+    let amounts = [
+        ("items", 100.0),
+        ("discounts", 12.5),
+        ("shipping", 4.9),
+        ("tax", 19.0),
+        ("fees", 0.99),
+        ("total", 112.39),
+        ("captured", 112.39),
+        ("refunded", 0.0),
+        ("due", 0.0),
+    ];
+    for view in [&*row, &*state] {
+        let shown = view["amounts"].as_object().unwrap();
+        assert_eq!(shown.len(), amounts.len(), "{shown:?}");
+        for (name, amount) in amounts {
+            assert_eq!(shown[name].as_f64(), Some(amount), "{name}: {shown:?}");
+        }
+    }
     row["source"] = Value::Null;
     state["source"] = Value::Null;
     assert_eq!(row, state);
     assert_eq!(row["payment_info"]["amount"], 112.39);
-    for secret in ["Ring twice", "Happy birthday", "Acme", "2 Bill St"] {
+    for secret in [
+        "Ring twice",
+        "Happy birthday",
+        "Acme",
+        "2 Bill St",
+        "zebra-web",
+        "ERP-4711",
+    ] {
         for program in ["worker", "api"] {
             assert!(
                 !harness.read_log(program).contains(secret),

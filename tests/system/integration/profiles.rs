@@ -53,6 +53,12 @@ async fn production_reviews_expensive_orders_and_awaits_delivery_confirmation() 
     cheap["items"][0]["unit_price"] = json!("9999.99");
     let cheap = start_in_profile(&harness, "production", cheap).await;
     harness.wait_for_status(&cheap, "shipped").await;
+    // ORD-07: about 5 dollars. The limit of dollars is not that of dongs.
+    let mut in_dong = order_with_payment("pmt-dong");
+    in_dong["currency"] = json!("VND");
+    in_dong["items"][0]["unit_price"] = json!(120_000);
+    let in_dong = start_in_profile(&harness, "production", in_dong).await;
+    harness.wait_for_status(&in_dong, "shipped").await;
     let read = async || harness.get(&format!("/orders/{expensive}")).await.body;
     harness
         .wait_until("the review", read, |body| body["step"] == "manual_review")

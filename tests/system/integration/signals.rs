@@ -241,6 +241,31 @@ async fn address_changes_until_dispatch_in_both_spellings() {
         .await
         .expect_status(200);
     assert_eq!(again["already"], true);
+    for (change, expected) in [
+        // A null and an empty text clear an optional field.
+        (
+            json!({"state": null, "postal_code": ""}),
+            json!({"street": "3 New St", "city": "Newtown", "state": null, "postal_code": null}),
+        ),
+        (
+            json!({"address": {"street": "4 Only St", "country": "Deutschland"}, "replace": true}),
+            json!({"street": "4 Only St", "city": null, "state": null, "country": "DE"}),
+        ),
+    ] {
+        let changed = harness.post(&path, change).await.expect_status(200);
+        let row = async || {
+            let path = format!("/orders/{id}?source=database");
+            harness.get(&path).await.body["shipping_address"].clone()
+        };
+        let is_met = |address: &Value| {
+            let mut fields = expected.as_object().unwrap().iter();
+            fields.all(|(name, value)| &address[name] == value)
+        };
+        assert!(is_met(&changed["shipping_address"]), "{changed}");
+        harness.wait_until("the changed row", row, is_met).await;
+    }
+    let unknown = harness.post(&path, json!({"country": "Atlantis"})).await;
+    unknown.expect_problem(422, "invalid_request");
     // During preparation, the shipment is stopped and restarted with the new address.
     let id = harness
         .post("/orders", order_with_payment("pmt-address"))

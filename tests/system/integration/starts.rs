@@ -165,6 +165,10 @@ async fn idempotency_key_creates_one_order() {
         (&again["order_id"], &again["run_id"]),
         (&first["order_id"], &first["run_id"])
     );
+    assert_eq!(
+        (first.get("already_started"), &again["already_started"]),
+        (None, &json!(true))
+    );
     let mut other = sample_order();
     other["items"][0]["quantity"] = json!(2);
     harness
@@ -178,6 +182,68 @@ async fn idempotency_key_creates_one_order() {
     assert_ne!(without, id);
     let parts: Vec<_> = without.split('-').map(str::len).collect();
     assert_eq!(parts, [3, 8, 6, 4], "{without}");
+}
+
+/// ORD-04
+#[tokio::test]
+async fn repeated_start_returns_present_status() {
+    let harness = Harness::start().await;
+    let body = json!({"profile": "checkout"});
+    let start = async || {
+        let response = harness.post("/orders/present-1/start", body.clone()).await;
+        response.expect_status(202)
+    };
+    let first = start().await;
+    assert_eq!(
+        (&first["status"], first.get("already_started")),
+        (&json!("pending"), None)
+    );
+    harness.wait_for_step("present-1", "pay").await;
+    let waiting = start().await;
+    assert_eq!(
+        (&waiting["status"], &waiting["message"]),
+        (
+            &json!("pending"),
+            &json!("The order exists already. Awaiting payment confirmation.")
+        )
+    );
+    harness
+        .post("/orders/present-1/cancel", json!({}))
+        .await
+        .expect_status(200);
+    for _ in 0..2 {
+        let again = start().await;
+        assert_eq!(again["status"], "cancelled", "{again}");
+        assert_eq!(again["already_started"], true, "{again}");
+        let message = again["message"].as_str().unwrap();
+        assert!(message.contains("takes no payment"), "{message}");
+        for field in ["order_id", "run_id", "total_amount", "currency"] {
+            assert_eq!(again[field], first[field], "{field}: {again}");
+        }
+        harness.wait_for_end("present-1").await;
+    }
+    harness.assert_invariants().await;
+}
+
+/// ORD-05
+#[tokio::test]
+async fn first_read_shows_document_or_marks_it() {
+    let harness = Harness::start().await;
+    let first_read = async |number: usize| {
+        let order = order_with_payment(&format!("pmt-first-{number}"));
+        let id = harness.post("/orders", order).await.expect_started();
+        let read = harness.get(&format!("/orders/{id}")).await;
+        let read = read.expect_status(200);
+        let is_known = read["total_amount"] == 99.99
+            && read["currency"] == "USD"
+            && read["items"][0]["sku"] == "ABC123"
+            && read["customer_id"] == "CUST-001"
+            && read["shipping_address"]["street"].is_string();
+        assert_ne!(is_known, read["document_pending"] == true, "{read}");
+        harness.wait_for_end(&id).await;
+    };
+    futures::future::join_all((0..8).map(first_read)).await;
+    harness.assert_invariants().await;
 }
 
 #[tokio::test]

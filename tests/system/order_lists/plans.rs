@@ -164,6 +164,24 @@ fn filters() -> Vec<(&'static str, ListFilter, &'static str)> {
             "events_time",
         ),
         (
+            "changed before, newest first",
+            ListFilter {
+                updated_before: at("2026-01-02T00:00:00Z"),
+                ..blank()
+            },
+            "orders_created",
+        ),
+        (
+            "a range of creation, earliest change first",
+            ListFilter {
+                created_after: at("2026-01-02T00:00:00Z"),
+                created_before: at("2026-01-02T01:00:00Z"),
+                sort: OrderSort::EarliestChangeFirst,
+                ..blank()
+            },
+            "orders_created",
+        ),
+        (
             "stalled",
             ListFilter {
                 attention: Some(OrderAttention::Stalled),
@@ -172,15 +190,15 @@ fn filters() -> Vec<(&'static str, ListFilter, &'static str)> {
             "orders_waiting",
         ),
     ];
-    for (reason, attention) in [
-        ("review", OrderAttention::Review),
-        ("hold", OrderAttention::Hold),
+    for (reason, attention, index) in [
+        ("review", OrderAttention::Review, "orders_undecided"),
+        ("hold", OrderAttention::Hold, "orders_held"),
     ] {
         let filter = ListFilter {
             attention: Some(attention),
             ..blank()
         };
-        filters.push((reason, filter, "orders_undecided"));
+        filters.push((reason, filter, index));
     }
     for (text, index) in [
         ("customer7 surname7", "orders_words"),

@@ -56,6 +56,7 @@ async fn table_has_a_row_for_each_order() {
         "{}",
         rows[1]
     );
+    assert!(rows[1].ends_with(",Erp No A-1"), "{}", rows[1]);
     assert!(
         rows[3].contains(",\"'=HYPERLINK(\"\"https://evil.example\"\", \"\"Ada\"\")\","),
         "{}",

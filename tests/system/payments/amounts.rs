@@ -29,6 +29,9 @@ async fn expect_wait_for_rest(harness: &Harness, id: &str, captured: f64) {
     assert_eq!(order["waiting_for"]["reason"], "payment_rest", "{order}");
     let shown = order["payment_info"]["captured"].as_f64();
     assert_eq!(shown, Some(captured), "{order}");
+    // The part is kept for the order.
+    let actions = order["actions"].as_array().unwrap();
+    assert!(!actions.contains(&json!("refunds")), "{order}");
 }
 
 /// Waits until the order is held before its dispatch, and returns the payload of the hold.
@@ -258,6 +261,13 @@ async fn captures_add_up_in_any_order() {
             "applied"
         );
         expect_wait_for_rest(&harness, &id, 20.0).await;
+        // The part is kept for the order, and cannot be refunded.
+        let path = format!("/orders/{id}/refunds");
+        let headers = [("idempotency-key", "early")];
+        harness
+            .post_with_headers(&path, json!({"amount": 1}), &headers)
+            .await
+            .expect_problem(409, "not_paid");
         let authorisation = ("AUTHORISATION", None);
         assert_eq!(
             post_adyen(&harness, authorisation, &id, "PSP11", 5_000).await,

@@ -17,7 +17,7 @@ use crate::{
     harness::Harness,
     stripe::localstripe::{API_KEY, Localstripe},
 };
-use domain::WebhookProvider;
+use domain::{HoldLimits, Profile, Span, WebhookProvider};
 use payment_webhooks::SampleKind::{Authorised, Paid};
 
 /// Returns an event of the provider about one attempt to pay the order, and its id.
@@ -230,6 +230,39 @@ async fn slow_payment_extends_the_timeout() {
         assert_eq!(work_list_of(&harness, id).await, NOTHING, "{provider}");
     };
     run_cases(waiting.iter().map(pay)).await;
+    harness.assert_invariants().await;
+}
+
+/// A slow payment also keeps the stock of an order of a customer's caller.
+#[tokio::test]
+async fn slow_payment_extends_the_reservation() {
+    let harness = start_shop(&[]).await;
+    let mut policy = Profile::Checkout.policy();
+    policy.hold_limits = Some(HoldLimits {
+        per_order: 100,
+        per_customer: 200,
+        timeout: Span::from_secs(30),
+    });
+    let [slow, control] = ["slow-hold", "control-hold"];
+    let start = async |id: &str| {
+        let order = order_of(TOTAL, "USD");
+        harness.start_with_policy(id, order, policy.clone()).await;
+        wait_for_audit_event(&harness, id, "payment_requested").await;
+    };
+    start(slow).await;
+    let event_type = "payment.processing";
+    let (event_id, body) = attempt_event(Standard, event_type, slow, "slow-hold-1");
+    let posted = post_event(&harness, Standard, &event_id, &body).await;
+    assert_eq!(posted, "recorded");
+    // The reservation of this order ends after that of the other would have ended.
+    start(control).await;
+    wait_for_audit_event(&harness, control, "inventory_released").await;
+    let released = "inventory_released";
+    assert_eq!(count_audit_events(&harness, slow, released).await, 0);
+    report(&harness, (Standard, Paid), slow, "slow-hold-1", TOTAL).await;
+    expect_end(&harness, slow, "delivered").await;
+    assert_eq!(count_audit_events(&harness, slow, released).await, 0);
+    cancel(&harness, control).await;
     harness.assert_invariants().await;
 }
 

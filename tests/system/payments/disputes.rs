@@ -364,7 +364,9 @@ async fn suspicion_before_dispatch_holds_order() {
         assert_eq!(payer.send(&report(&payer)).await, "recorded");
         payer.wait_for_hold().await;
         payer.wait_for_attention(&[&entry]).await;
-        payer.post("signals/approve").await;
+        let approved = payer.post("signals/approve").await;
+        // ORD-36: the step after the decision.
+        assert_eq!(approved["step"], "prepare", "{approved}");
         payer.wait_for_audit_event("payment_released").await;
         payer.wait_for_status("preparing").await;
         assert_eq!(payer.count_audit_events("review_approved").await, 1);

@@ -201,11 +201,11 @@ impl<'a> Payer<'a> {
         assert_eq!(view.status.as_str(), "delivered", "{}", self.provider);
     }
 
-    pub(super) async fn post(&self, request: &str) {
+    pub(super) async fn post(&self, request: &str) -> Value {
         self.harness
             .post(&format!("/orders/{}/{request}", self.order), json!({}))
             .await
-            .expect_status(200);
+            .expect_status(200)
     }
 
     /// Sends an event and returns its outcome.

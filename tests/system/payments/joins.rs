@@ -34,7 +34,7 @@ async fn loss_before_confirmation_cancels_order() {
         assert_eq!(outcome, "recorded", "{name}");
         confirm(&harness, &id, &name, 50.0)
             .await
-            .expect_problem(409, "order_closed");
+            .expect_problem(409, "payment_refunded");
         expect_end(&harness, &id, "cancelled").await;
         let [row] = ledger_of(&harness, &name).await.try_into().unwrap();
         assert_eq!(row.provider, provider.to_string(), "{name}");
@@ -254,7 +254,8 @@ async fn refusal_states_the_missing_amount() {
     let refused = confirm(&harness, &id, "T-euro", 30.0).await;
     let detail = refused.body["detail"].as_str().unwrap().to_owned();
     assert!(!detail.contains("another order"), "{detail}");
-    refused.expect_problem(409, "payment_id_in_use");
+    let refused = refused.expect_problem(409, "payment_refunded");
+    assert_eq!(refused["payment_status"], "refund_due");
     let refusals = audit_payloads(&harness, &id, "request_refused").await;
     assert_eq!(refusals.len(), 1, "{refusals:?}");
     cancel(&harness, &id).await;

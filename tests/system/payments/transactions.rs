@@ -357,7 +357,7 @@ async fn money_for_a_used_payment_id_is_due() {
         assert!(["refund_due", "known"].contains(&again.as_str()), "{again}");
         confirm(&harness, &late, &third, 50.0)
             .await
-            .expect_problem(409, "payment_id_in_use");
+            .expect_problem(409, "payment_refunded");
         expect_end(&harness, &paid, "delivered").await;
         for id in [&refused, &late] {
             let view = expect_end(&harness, id, "failed").await;

@@ -187,7 +187,8 @@ async fn entry_about(harness: &Harness, transaction: &str) -> Option<Value> {
 }
 
 async fn resolve(harness: &Harness, id: &str, note: &str) -> Result<String, String> {
-    orderflow(harness, &["money", "resolve", id, "--note", note]).await
+    let arguments = ["money", "resolve", id, "--note", note, "--operator", "jane"];
+    orderflow(harness, &arguments).await
 }
 
 #[tokio::test]
@@ -263,6 +264,8 @@ async fn operator_lists_shows_and_resolves_entries() {
     let resolved = events
         .iter()
         .find(|event| event["type"] == "payment_concern_resolved");
+    assert_eq!(resolved.unwrap()["actor"], "cli", "{audit}");
+    assert_eq!(resolved.unwrap()["claims"], json!({"operator": "jane"}));
     let payload = &resolved.unwrap()["payload"];
     assert_eq!(payload["note"], "refunded in the dashboard", "{payload}");
     assert_eq!(payload["concern"], "refund_due");
@@ -627,6 +630,23 @@ async fn refused_confirmation_is_on_the_work_list() {
     report(&harness, paid, &waiting, "second", "50.00").await;
     let list = work_list_of(&harness, &waiting).await;
     assert_eq!(list, [both[1], "refund_due 50.00 second"]);
+    // An order in review that will charge its own payment id takes no other payment.
+    let mut charged = order_of("20000.00", "USD");
+    charged["profile"] = json!("production");
+    charged["payment"] = json!({"payment_id": "pmt-unexpected"});
+    let charged = harness.post("/orders", charged).await.expect_started();
+    harness.wait_for_step(&charged, "manual_review").await;
+    confirm(
+        &charged,
+        json!({"transaction_id": "unexpected", "amount": 20_000}),
+    )
+    .await
+    .expect_problem(409, "payment_not_expected");
+    assert_eq!(
+        work_list_of(&harness, &charged).await,
+        ["report_refused 20000.00 unexpected"]
+    );
+    cancel(&harness, &charged).await;
     // The order has ended, so a settlement records the report. An operator closes the entry once.
     let closed = create_order(&harness).await;
     cancel(&harness, &closed).await;

@@ -19,16 +19,17 @@ use payment_providers::{
 };
 use store::{
     PgPool,
-    inventory::{self, Reservation},
+    inventory::{self, ChangedReservation, Reservation, ReservationRules},
     ledger::{self, Charge, ChargeClaim, Claim, Confirmation, PaymentSource},
     order_write::{OrderWrite, ParcelWrite, restore_order, write_order, write_order_and_prepare},
     quotes, shipments,
 };
 use workflows::activity::{
-    CapturePaymentInput, ChargeOutcome, ChargePaymentInput, EarlierEffects, EarlierParcel,
-    LookUpPaymentsInput, LookUpPaymentsOutcome, ParcelRecord, ParcelState, PendingWrite,
-    ReceiveOrderInput, ReceiveOrderOutcome, RecordPaymentInput, RecordPaymentOutcome,
-    RecordPaymentResult, RefundOutcome, RefundPaymentInput, ReservationOutcome, ValidateOrderInput,
+    CapturePaymentInput, ChangeReservationInput, ChangeReservationOutcome, ChargeOutcome,
+    ChargePaymentInput, EarlierEffects, EarlierParcel, LookUpPaymentsInput, LookUpPaymentsOutcome,
+    ParcelRecord, ParcelState, PendingWrite, ReceiveOrderInput, ReceiveOrderOutcome,
+    RecordPaymentInput, RecordPaymentOutcome, RecordPaymentResult, RefundOutcome,
+    RefundPaymentInput, ReservationOutcome, ReserveInventoryInput, ValidateOrderInput,
     ValidationOutcome,
 };
 
@@ -95,8 +96,12 @@ impl OrderActivities {
     pub async fn reserve_inventory(
         self: Arc<Self>,
         context: ActivityContext,
-        write: PendingWrite,
+        reserve: ReserveInventoryInput,
     ) -> Result<ReservationOutcome, ActivityError> {
+        let ReserveInventoryInput {
+            write,
+            customer_limit,
+        } = reserve;
         let order = write.record.order.as_ref();
         if let Some(quote) = order.and_then(|order| order.quote.as_ref()) {
             let claimed = quotes::claim(&self.pool, &quote.id, &write.record.order_id).await;
@@ -111,17 +116,47 @@ impl OrderActivities {
             &self.pool,
             order_write(&context, &write),
             lines,
-            self.default_stock,
+            ReservationRules {
+                default_stock: self.default_stock,
+                customer_limit,
+            },
         )
         .await
         {
             Ok(Reservation::Held) => Ok(ReservationOutcome::Reserved),
-            Ok(Reservation::Unavailable { sku, available }) => {
-                Ok(ReservationOutcome::Unavailable { sku, available })
-            }
+            Ok(Reservation::Unavailable(shortages)) => Ok(match shortages.first() {
+                Some(first) => ReservationOutcome::Unavailable {
+                    sku: first.sku.clone(),
+                    available: first.available.unwrap_or_default(),
+                    shortages,
+                },
+                None => ReservationOutcome::Reserved,
+            }),
+            Ok(Reservation::OverLimit { held }) => Ok(ReservationOutcome::CustomerLimit { held }),
             Err(store::Error::OtherOrder) => Ok(ReservationOutcome::Duplicate),
             Err(error) => Err(retryable(&context, &error)),
         }
+    }
+
+    #[activity(definition = workflows::activity::ChangeReservation)]
+    pub async fn change_reservation(
+        self: Arc<Self>,
+        context: ActivityContext,
+        change: ChangeReservationInput,
+    ) -> Result<ChangeReservationOutcome, ActivityError> {
+        let write = order_write(&context, &change.write);
+        let changed = inventory::change(&self.pool, write, &change.lines)
+            .await
+            .map_err(|error| retryable(&context, &error))?;
+        Ok(match changed {
+            ChangedReservation::Changed => ChangeReservationOutcome::Changed,
+            ChangedReservation::Short(short) => ChangeReservationOutcome::Short {
+                sku: short.sku,
+                available: short.available,
+            },
+            ChangedReservation::Released => ChangeReservationOutcome::Released,
+            ChangedReservation::Superseded => ChangeReservationOutcome::Superseded,
+        })
     }
 
     #[activity(definition = workflows::activity::ChargePayment)]

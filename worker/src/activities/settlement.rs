@@ -7,6 +7,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use super::{LimitedProviders, provider_calls::StepError, reconcile, refund, retryable};
+use contract::RequestOrigin;
 use domain::{PaymentEvent, PaymentEventKind, PaymentStatus, Transaction, WebhookOutcome};
 use store::{
     PgPool,
@@ -233,11 +234,13 @@ impl SettlementActivities {
             payload,
         } = late;
         let stored = ledger::apply_event(&self.pool, event).await?.stored;
+        let origin = RequestOrigin::of_payment_event(event);
+        let payload = RequestOrigin::added_to(payload.clone(), origin.as_ref());
         let late = LateAuditEvent {
             order_id,
             event,
             kind: *kind,
-            payload,
+            payload: &payload,
             transaction: stored.as_ref().map(|stored| &stored.transaction),
         };
         Ok(
@@ -256,6 +259,8 @@ impl SettlementActivities {
         stored: &StoredTransaction,
     ) -> Result<(), store::Error> {
         if let (Some(order_id), Some((kind, payload))) = (&stored.order_id, event.capture_entry()) {
+            let origin = RequestOrigin::of_payment_event(event);
+            let payload = RequestOrigin::added_to(payload, origin.as_ref());
             let late = LateAuditEvent {
                 order_id,
                 event,

@@ -12,6 +12,7 @@ use crate::{
     carrier::{Carrier, Consignment, Recalled},
     traces::trace_call,
 };
+use domain::TrackingEvent;
 use store::{
     PgPool,
     shipments::{self, Package},
@@ -163,5 +164,19 @@ impl ShippingActivities {
                 provider: self.carrier.name().to_owned(),
             },
         })
+    }
+
+    #[activity(definition = workflows::activity::CheckShipment)]
+    pub async fn check_shipment(
+        self: Arc<Self>,
+        context: ActivityContext,
+        shipment: ShipmentRequest,
+    ) -> Result<Option<TrackingEvent>, ActivityError> {
+        let call = self.carrier.status(&shipment.shipment_id);
+        let call = trace_call(carrier_span(&*self.carrier, "status"), call);
+        timeout(CARRIER_ANSWER, call)
+            .await
+            .map_err(|elapsed| retryable(&context, &elapsed))?
+            .map_err(|error| retryable(&context, &error))
     }
 }

@@ -4,7 +4,7 @@ use futures::{FutureExt, future::BoxFuture};
 use serde_json::{Value, json};
 
 use super::{Carrier, CarrierError, Consignment, Parcel, Recalled};
-use domain::OrderId;
+use domain::{OrderId, TrackingEvent};
 use store::{
     PgPool,
     simulator::{Fault, take_fault, take_parcel},
@@ -72,7 +72,7 @@ impl Simulator {
 }
 
 impl Carrier for Simulator {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "fedex"
     }
 
@@ -121,5 +121,13 @@ impl Carrier for Simulator {
                 .map_or(Recalled::NeverTaken, Recalled::TooLate))
         }
         .boxed()
+    }
+
+    /// Nothing happens to a simulated parcel.
+    fn status<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Option<TrackingEvent>, CarrierError>> {
+        async { Ok(None) }.boxed()
     }
 }

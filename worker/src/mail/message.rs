@@ -36,7 +36,10 @@ pub(super) fn build_message(
     smtp: &Smtp,
 ) -> Result<Message, MessageError> {
     let kind = NotificationKind::parse(&due.kind).ok_or(MessageError::Kind)?;
-    let letter = MailContent::of(order);
+    let letter = match kind.subject_field() {
+        Some(_) => MailContent::of_subject(order, &due.subject_id),
+        None => MailContent::of(order),
+    };
     let rendered = letter.render(kind)?;
     // Mail servers without SMTPUTF8 accept only the ASCII form of a host.
     let recipient = Email::parse(&due.recipient)?;
@@ -60,4 +63,49 @@ pub(super) fn build_message(
         .headers_mut()
         .insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
     Ok(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
+    use lettre::transport::smtp::client::Tls;
+
+    use super::*;
+    use contract::Source;
+    use domain::{OrderId, OrderState};
+
+    /// Mail servers without SMTPUTF8 accept only the ASCII form of a host.
+    #[test]
+    fn recipient_has_the_ascii_form_of_its_host() {
+        let due = DueMail {
+            id: 1,
+            order_id: "o-1".to_owned(),
+            kind: "order_delivered".to_owned(),
+            subject_id: String::new(),
+            recipient: "jane@münchen.example".to_owned(),
+            message_id: "1@orders.example".to_owned(),
+            attempts: 1,
+            created_at: DateTime::UNIX_EPOCH,
+            lease_end: DateTime::UNIX_EPOCH,
+        };
+        let smtp = Smtp {
+            host: "localhost".to_owned(),
+            port: 25,
+            tls: Tls::None,
+            credentials: None,
+            from: "shop@shop.example".parse().unwrap(),
+            reply_to: None,
+            delay: Duration::ZERO,
+        };
+        let state = OrderState::new(OrderId::parse("o-1").unwrap(), DateTime::UNIX_EPOCH);
+        let order = OrderView::from_state(&state, Source::Database);
+        let message = build_message(&due, &order, &smtp).unwrap();
+        let recipients = message.envelope().to().iter().map(ToString::to_string);
+        assert_eq!(
+            recipients.collect::<Vec<_>>(),
+            ["jane@xn--mnchen-3ya.example"]
+        );
+    }
 }

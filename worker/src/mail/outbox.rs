@@ -21,6 +21,7 @@ use super::{
     server::{SEND_TIME, SendError, Server},
     settings::{MailSettings, Smtp},
 };
+use contract::OrderView;
 use domain::OrderId;
 use store::{
     PgPool,
@@ -258,12 +259,28 @@ impl Outbox {
         }
     }
 
+    /// Reads an order, and its refunds if the mail is about one.
+    async fn read_order(
+        &self,
+        order_id: &OrderId,
+        has_subject: bool,
+    ) -> Result<Option<OrderView>, store::Error> {
+        let order = store::orders::read_order(&self.pool, order_id).await?;
+        match order {
+            Some(order) if has_subject => {
+                let refunds = store::refunds::list(&self.pool, order_id).await?;
+                Ok(Some(OrderView { refunds, ..order }))
+            }
+            order => Ok(order),
+        }
+    }
+
     /// Sends one mail and records the outcome.
     async fn send(&self, mail: ClaimedMail) -> Sent {
         let due = &mail.due;
         let (order_id, kind) = (due.order_id.as_str(), due.kind.as_str());
         let order = match OrderId::parse(order_id) {
-            Ok(id) => store::orders::read_order(&self.pool, &id).await,
+            Ok(id) => self.read_order(&id, !due.subject_id.is_empty()).await,
             Err(_) => Ok(None),
         };
         let order = match order {
@@ -377,6 +394,7 @@ mod tests {
             id: 1,
             order_id: "order-1".to_owned(),
             kind: "order_received".to_owned(),
+            subject_id: String::new(),
             recipient: "john@example.com".to_owned(),
             message_id: "1@shop.example".to_owned(),
             attempts: 1,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use contract::{AdjustmentView, OrderView};
 use domain::{
     Address, Currency, Decimal, FailureCode, Money, NotificationKind, OrderStatus, PaymentStatus,
-    country_name,
+    RefundId, Shortage, country_name,
 };
 
 /// The values that templates use. None of them contains a control character or a line break.
@@ -27,10 +27,16 @@ pub(super) struct MailContent {
     carrier: Option<String>,
     estimated_delivery: Option<String>,
     delivered_on: Option<String>,
-    /// The reason of the cancel, worded for a customer.
+    /// Whether the order has failed, and was not cancelled.
+    is_failed: bool,
+    /// The reason of the cancel or of the failure, worded for a customer.
     reason: Option<String>,
     /// The sentence about the refund.
     refund: &'static str,
+    /// The money of the refund that the mail is about.
+    refunded: Option<String>,
+    /// The names and the numbers of the received units of the return that the mail is about.
+    returned: Vec<(String, u32)>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +73,8 @@ pages! {
     ShippedHtml "order_shipped.html", ShippedText "order_shipped.txt";
     DeliveredHtml "order_delivered.html", DeliveredText "order_delivered.txt";
     CancelledHtml "order_cancelled.html", CancelledText "order_cancelled.txt";
+    RefundedHtml "refund_completed.html", RefundedText "refund_completed.txt";
+    ReturnedHtml "return_received.html", ReturnedText "return_received.txt";
 }
 
 impl MailContent {
@@ -103,8 +111,39 @@ impl MailContent {
             delivered_on: shipment
                 .and_then(|shipment| shipment.delivered_at)
                 .map(format_day),
+            is_failed: order.status == OrderStatus::Failed,
             reason: cancellation_reason(order),
             refund: refund_sentence(order),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the content of a mail about a refund or a return of the order. Such a mail does not list
+    /// the order.
+    pub(super) fn of_subject(order: &OrderView, subject_id: &str) -> Self {
+        let returned = order
+            .returns
+            .iter()
+            .find(|returned| returned.return_id.as_str() == subject_id);
+        let refund_id = returned.map_or(Some(subject_id), |returned| {
+            returned.refund_id.as_ref().map(RefundId::as_str)
+        });
+        let refund = order
+            .refunds
+            .iter()
+            .find(|refund| Some(refund.refund_id.as_str()) == refund_id);
+        let received = returned
+            .iter()
+            .flat_map(|returned| &returned.items)
+            .filter_map(|line| Some((line, line.received_quantity.filter(|units| *units > 0)?)));
+        Self {
+            order_id: order.order_id.to_string(),
+            customer: order.customer.name.as_deref().map(one_line),
+            refunded: refund.and_then(|refund| amount_in(refund.amount, refund.currency)),
+            returned: received
+                .map(|(line, units)| (product_name(order, line.sku.as_str()), units))
+                .collect(),
+            ..Self::default()
         }
     }
 
@@ -132,9 +171,23 @@ impl MailContent {
                 DeliveredHtml { letter }.render()?,
             ),
             NotificationKind::OrderCancelled => (
-                "Order cancelled",
+                if self.is_failed {
+                    "Order not completed"
+                } else {
+                    "Order cancelled"
+                },
                 CancelledText { letter }.render()?,
                 CancelledHtml { letter }.render()?,
+            ),
+            NotificationKind::RefundCompleted => (
+                "Payment refunded",
+                RefundedText { letter }.render()?,
+                RefundedHtml { letter }.render()?,
+            ),
+            NotificationKind::ReturnReceived => (
+                "Return received",
+                ReturnedText { letter }.render()?,
+                ReturnedHtml { letter }.render()?,
             ),
         };
         Ok(Rendered {
@@ -234,6 +287,8 @@ fn amount_in(decimal: Decimal, currency: Currency) -> Option<String> {
         .map(format_amount)
 }
 
+const UNKNOWN_CHARGE: &str = "If you were charged, the charge is refunded.";
+
 fn format_day(time: DateTime<Utc>) -> String {
     time.format("%-d %B %Y").to_string()
 }
@@ -270,40 +325,60 @@ fn one_line(text: &str) -> String {
 /// Words a failure for the customer. The detail of a failure is for operators.
 fn cancellation_reason(order: &OrderView) -> Option<String> {
     let Some(failure) = &order.failure else {
-        return order.cancellation_reason.as_deref().map(one_line);
+        // The other reason is for the shop only.
+        return order.details.public_reason.as_deref().map(one_line);
     };
-    let reason = match failure.code {
-        FailureCode::OutOfStock => "not everything that you ordered is in stock",
-        FailureCode::PaymentDeclined => "your payment was declined",
-        FailureCode::PaymentIdInUse => "the payment belongs to another order",
-        FailureCode::PaymentUnavailable => "your payment could not be processed",
-        FailureCode::DispatchFailed => "the carrier could not take it",
-        FailureCode::DeadlinePassed => "it could not be shipped in time",
-        FailureCode::InvalidOrder | FailureCode::DuplicateOrder | FailureCode::QuoteUsed => {
-            "it could not be processed"
-        }
-    };
-    Some(reason.to_owned())
+    if failure.code != FailureCode::OutOfStock {
+        return Some(failure.code.public_detail().to_owned());
+    }
+    Some(if failure.shortages.is_empty() {
+        "not everything that you ordered is in stock".to_owned()
+    } else {
+        short_products(order, &failure.shortages)
+    })
+}
+
+/// Names the products that are short. The numbers of the stock are not for customers.
+fn short_products(order: &OrderView, shortages: &[Shortage]) -> String {
+    let names: Vec<_> = shortages
+        .iter()
+        .map(|shortage| product_name(order, shortage.sku.as_str()))
+        .collect();
+    format!("not available in this quantity: {}", names.join(", "))
+}
+
+fn product_name(order: &OrderView, sku: &str) -> String {
+    let item = order.items.iter().find(|item| item["sku"] == sku);
+    let name = item.and_then(|item| item["name"].as_str());
+    one_line(name.unwrap_or(sku))
 }
 
 fn refund_sentence(order: &OrderView) -> &'static str {
     if !matches!(order.status, OrderStatus::Cancelled | OrderStatus::Failed) {
         return "";
     }
-    match order.payment_info.as_ref().map(|payment| payment.status) {
+    let status = order.payment_info.as_ref().map(|payment| payment.status);
+    let failure = order.failure.as_ref().map(|failure| failure.code);
+    // The provider did not respond to the charge, so its outcome can be unknown.
+    let is_unknown = failure == Some(FailureCode::PaymentUnavailable);
+    if is_unknown && status != Some(PaymentStatus::Refunded) {
+        return UNKNOWN_CHARGE;
+    }
+    match status {
         Some(PaymentStatus::Refunded) => "Your payment was refunded.",
+        Some(PaymentStatus::Pending) => UNKNOWN_CHARGE,
         Some(PaymentStatus::Captured | PaymentStatus::Refunding | PaymentStatus::RefundDue) => {
             "Your payment will be refunded."
         }
-        Some(PaymentStatus::Pending | PaymentStatus::Declined) | None => {
-            "You have not been charged."
-        }
+        Some(PaymentStatus::Declined) | None => "You have not been charged.",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use contract::Source;
+    use domain::{Failure, OrderId, OrderState, PaymentId, PaymentInfo, Sku};
 
     fn money(text: &str, code: &str) -> String {
         amount_in(text.parse().unwrap(), Currency::parse(code).unwrap()).unwrap()
@@ -316,6 +391,73 @@ mod tests {
         assert_eq!(money("1000", "JPY"), "JPY 1,000");
         assert_eq!(money("0.005", "KWD"), "KWD 0.005");
         assert_eq!(money("100", "USD"), "USD 100.00");
+    }
+
+    fn failed(code: FailureCode, payment: Option<PaymentStatus>) -> OrderView {
+        let now = DateTime::UNIX_EPOCH;
+        let state = OrderState::new(OrderId::parse("o-1").unwrap(), now);
+        let pending = PaymentInfo::pending(
+            PaymentId::parse("p-1").unwrap(),
+            None,
+            Money::from_minor(100, Currency::DEFAULT).unwrap(),
+            None,
+            now,
+        );
+        let shortages = ["A", "B"].map(|sku| Shortage {
+            sku: Sku::parse(sku).unwrap(),
+            wanted: Some(2),
+            available: Some(1),
+        });
+        OrderView {
+            status: OrderStatus::Failed,
+            items: vec![serde_json::json!({"sku": "A", "name": "Laptop"})],
+            payment_info: payment.map(|status| PaymentInfo { status, ..pending }),
+            failure: Some(Failure {
+                code,
+                detail: "detail of the operator".to_owned(),
+                shortages: shortages
+                    .into_iter()
+                    .filter(|_| code == FailureCode::OutOfStock)
+                    .collect(),
+            }),
+            ..OrderView::from_state(&state, Source::Database)
+        }
+    }
+
+    #[test]
+    fn mail_of_failed_order_reports_no_cancellation() {
+        let order = failed(FailureCode::DispatchFailed, Some(PaymentStatus::Refunded));
+        let mail = MailContent::of(&order).render(NotificationKind::OrderCancelled);
+        let mail = mail.unwrap();
+        assert_eq!(mail.subject, "Order not completed: o-1");
+        for body in [&mail.text, &mail.html] {
+            assert!(body.contains("could not be completed"), "{body}");
+            assert!(body.contains("the carrier could not take it"), "{body}");
+            assert!(!body.contains("cancelled"), "{body}");
+        }
+    }
+
+    #[test]
+    fn mail_never_denies_a_charge_of_unknown_outcome() {
+        use PaymentStatus::{Declined, Pending, Refunded, Refunding};
+        for status in [None, Some(Pending), Some(Refunding), Some(Declined)] {
+            let order = failed(FailureCode::PaymentUnavailable, status);
+            assert_eq!(refund_sentence(&order), UNKNOWN_CHARGE, "{status:?}");
+        }
+        let sentence = |code, status| refund_sentence(&failed(code, status));
+        let refunded = sentence(FailureCode::PaymentUnavailable, Some(Refunded));
+        assert_eq!(refunded, "Your payment was refunded.");
+        let pending = sentence(FailureCode::DeadlinePassed, Some(Pending));
+        assert_eq!(pending, UNKNOWN_CHARGE);
+        let declined = sentence(FailureCode::PaymentDeclined, Some(Declined));
+        assert_eq!(declined, "You have not been charged.");
+    }
+
+    #[test]
+    fn mail_names_the_short_products() {
+        let content = MailContent::of(&failed(FailureCode::OutOfStock, None));
+        let reason = "not available in this quantity: Laptop, B";
+        assert_eq!(content.reason.as_deref(), Some(reason));
     }
 
     #[test]

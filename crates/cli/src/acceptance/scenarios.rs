@@ -6,7 +6,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{sample_order::sample_order, test_run::TestRun};
+use super::{change_scenarios, sample_order::sample_order, shop_scenarios, test_run::TestRun};
 
 type Scenario<'a> = (&'static str, BoxFuture<'a, Result<String>>);
 
@@ -23,11 +23,28 @@ pub(super) fn list_scenarios(run: &TestRun) -> Vec<Scenario<'_>> {
         ("repeated start", duplicate_starts(run).boxed()),
         ("repeated idempotency key", duplicate_keys(run).boxed()),
         ("one payment for two orders", duplicate_payment(run).boxed()),
+        ("notes of an order", change_scenarios::notes(run).boxed()),
+        ("hold and release", change_scenarios::hold(run).boxed()),
+        ("refund of a part", change_scenarios::refund(run).boxed()),
+        ("return of units", change_scenarios::returned(run).boxed()),
+        (
+            "rejected and cancelled returns",
+            change_scenarios::refused_returns(run).boxed(),
+        ),
+        ("fewer units", change_scenarios::fewer_units(run).boxed()),
+        ("stock of an item", shop_scenarios::stock(run).boxed()),
+        ("webhook endpoint", shop_scenarios::endpoint(run).boxed()),
+        ("search and table", shop_scenarios::search(run).boxed()),
+        ("statistics", shop_scenarios::statistics(run).boxed()),
+        (
+            "refused payment in the work list",
+            shop_scenarios::work_list(run).boxed(),
+        ),
         ("bad input", bad_input(run).boxed()),
     ]
 }
 
-const FULFILLED: &[&str] = &["shipped", "delivered"];
+pub(super) const FULFILLED: &[&str] = &["shipped", "delivered"];
 
 async fn happy_path(run: &TestRun) -> Result<String> {
     let mut body = sample_order(&run.id_prefix);

@@ -52,21 +52,26 @@ impl TestRun {
         profile: Option<&str>,
         payment: bool,
     ) -> Result<String> {
-        let id = self.order_id(name);
         let mut body = sample_order(&self.id_prefix);
         if payment {
-            body["payment_id"] = json!(format!("pmt-{id}"));
+            body["payment_id"] = json!(format!("pmt-{}", self.order_id(name)));
         }
         if let Some(profile) = profile {
             body["profile"] = json!(profile);
         }
+        self.start_order_of(name, &body).await
+    }
+
+    /// Starts an order with this body. Skips the scenario if the deployment forbids its profile.
+    pub(super) async fn start_order_of(&self, name: &str, body: &Value) -> Result<String> {
+        let id = self.order_id(name);
         match self
-            .call_api(Method::POST, &format!("orders/{id}/start"), Some(&body))
+            .call_api(Method::POST, &format!("orders/{id}/start"), Some(body))
             .await?
         {
             Ok(_) => Ok(id),
             Err(problem) if problem.fields.iter().any(|field| field == "/profile") => {
-                let profile = profile.unwrap_or_default();
+                let profile = body["profile"].as_str().unwrap_or_default();
                 Err(Skip(format!(
                     "requires the profile {profile}, but requests cannot set one here (ALLOW_PROFILE_OVERRIDE)"
                 ))
@@ -100,6 +105,56 @@ impl TestRun {
                 Some(&body),
             )
             .await??)
+    }
+
+    /// Sends a request that must have no second effect when it is repeated. Skips the scenario if the
+    /// credential has no scope for it.
+    pub(super) async fn post_or_skip(
+        &self,
+        path: &str,
+        body: &Value,
+        key: &str,
+    ) -> Result<ApiResponse> {
+        self.call_or_skip(Method::POST, path, Some(body), Some(key))
+            .await
+    }
+
+    /// Reads a path. Skips the scenario if the credential has no scope for it.
+    pub(super) async fn get_or_skip(&self, path: &str) -> Result<Value> {
+        let read = self.call_or_skip(Method::GET, path, None, None).await?;
+        Ok(read.body)
+    }
+
+    /// Makes a call. Skips the scenario if the credential has no scope for it.
+    pub(super) async fn call_or_skip(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Result<ApiResponse> {
+        let sent = body.map(Value::to_string);
+        match self.api.try_call(method, path, sent, key).await? {
+            Err(problem) if problem.status == 403 => {
+                Err(Skip(format!("the credential has no scope for /{path}")).into())
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Waits until a refund or a return has this state.
+    pub(super) async fn wait_for_state(&self, path: &str, state: &str) -> Result<()> {
+        let (began, mut ticks) = (Instant::now(), interval(Duration::from_millis(200)));
+        loop {
+            ticks.tick().await;
+            let found = self.call_api(Method::GET, path, None).await??.body;
+            if found["state"] == state {
+                return Ok(());
+            }
+            if began.elapsed() > TIMEOUT {
+                bail!("/{path} is {}, expected {state}", found["state"]);
+            }
+        }
     }
 
     /// Sends a signal that must be rejected with this code.

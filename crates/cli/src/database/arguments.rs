@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::stock::StockCommand;
 use crate::{output::OutputArguments, value_parsers};
-use domain::{Sku, Span};
+use domain::Span;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatabaseCommand {
@@ -16,10 +17,12 @@ pub(crate) enum DatabaseCommand {
   orderflow db \"select * from events\" --limit 1000 --json
   orderflow db shell")]
     Db(Db),
-    /// List and set the stock.
+    /// List and change the stock.
     #[command(after_help = "Examples:
   orderflow stock list
-  orderflow stock set ABC123 500")]
+  orderflow stock set ABC123 500
+  orderflow stock adjust ABC123 -2 --reason broken
+  orderflow stock movements ABC123")]
     Stock {
         #[command(subcommand)]
         command: StockCommand,
@@ -176,35 +179,6 @@ pub(crate) enum DbCommand {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum StockCommand {
-    /// List the stock of every SKU.
-    #[command(after_help = "Examples:
-  orderflow stock list
-  orderflow stock list --json")]
-    List(OutputArguments),
-    /// Set the available quantity of a SKU; held and shipped quantities do not change.
-    #[command(after_help = "Examples:
-  orderflow stock set ABC123 500
-  orderflow stock set ABC123 0 --reason 'water damage'")]
-    Set(SetStock),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SetStock {
-    /// SKU to set.
-    #[arg(value_parser = value_parsers::sku)]
-    pub(crate) sku: Sku,
-    /// New available quantity.
-    #[arg(value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000_000))]
-    pub(crate) available: i64,
-    /// Reason, which is kept with the change.
-    #[arg(long, value_name = "TEXT", value_parser = value_parsers::note)]
-    pub(crate) reason: Option<String>,
-    #[command(flatten)]
-    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Subcommand)]

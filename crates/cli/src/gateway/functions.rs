@@ -32,7 +32,7 @@ impl Functions {
             signal: signal::App::new(orders.clone()),
             query: query::App::new(orders.clone(), database.clone())?,
             events: events::App::new(orders.clone(), database.clone())?,
-            admin: admin::App::new(database),
+            admin: admin::App::new(database)?,
             webhook: webhook::App::new(orders)?,
             web: web::App,
         })

@@ -62,6 +62,9 @@ pub(crate) struct ResolveEntry {
     /// Explanation for the audit log.
     #[arg(long, value_name = "TEXT", value_parser = value_parsers::note)]
     pub(crate) note: String,
+    /// Name of the operator, for the audit log.
+    #[arg(long, value_name = "NAME", value_parser = value_parsers::key_name)]
+    pub(crate) operator: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

@@ -36,7 +36,7 @@ pub(super) async fn resolve_entry(arguments: ResolveEntry) -> Result<()> {
             "entry {id}: not found or already closed; `orderflow money list` shows the open entries"
         )
     })?;
-    let event = resolution(&entry, arguments.note.clone())?;
+    let event = resolution(&entry, arguments.note.clone(), arguments.operator.clone())?;
     let provider = event.provider;
     if event.concerns_order() {
         let signal = PaymentEventSignal::new(event);
@@ -59,7 +59,11 @@ pub(super) async fn resolve_entry(arguments: ResolveEntry) -> Result<()> {
 
 /// Returns the event that closes the entry. A repeated command for the same entry has the same event
 /// id, so it has no second effect.
-fn resolution(entry: &AttentionEntry, note: String) -> Result<PaymentEvent> {
+fn resolution(
+    entry: &AttentionEntry,
+    note: String,
+    operator: Option<String>,
+) -> Result<PaymentEvent> {
     let subject = entry
         .id
         .strip_suffix(entry.concern.as_str())
@@ -82,6 +86,7 @@ fn resolution(entry: &AttentionEntry, note: String) -> Result<PaymentEvent> {
         kind: PaymentEventKind::Resolved {
             concern: entry.concern.to_string(),
             note,
+            operator,
         },
     })
 }
@@ -161,13 +166,13 @@ mod tests {
     fn resolution_of_one_amount_has_one_event_id() {
         let id = "stripe:pi_1:refund_due";
         let due = entry(id, Concern::RefundDue, Some("stripe:pi_1"));
-        let event = resolution(&due, "paid".to_owned()).unwrap();
+        let event = resolution(&due, "paid".to_owned(), None).unwrap();
         assert_eq!(event.event_id, "resolved:stripe:pi_1:refund_due:5000:0");
         assert_eq!(event.provider, WebhookProvider::Stripe);
         assert_eq!(webhook_event_id(&due), None);
         let mut external = due;
         external.provider = "external".to_owned();
-        let event = resolution(&external, String::new()).unwrap();
+        let event = resolution(&external, String::new(), None).unwrap();
         assert_eq!(event.provider, WebhookProvider::Standard);
     }
 

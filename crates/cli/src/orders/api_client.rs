@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use reqwest::{
     Client, Method, RequestBuilder, StatusCode, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK},
 };
 use serde_json::Value;
 use tokio::time::sleep;
@@ -31,6 +31,8 @@ pub(crate) struct ApiClient {
     base: Url,
     /// Duration for which a call is repeated that the API answers with 503.
     retry_for: Duration,
+    /// The `Idempotency-Key` of its calls.
+    key: Option<String>,
 }
 
 /// Reads the credentials `ORDERFLOW_API_KEY` and `ORDERFLOW_TOKEN` into headers, which are never
@@ -111,6 +113,7 @@ impl ApiClient {
             client,
             base,
             retry_for: Duration::ZERO,
+            key: None,
         })
     }
 
@@ -125,6 +128,14 @@ impl ApiClient {
     /// Starts an order with a body of `POST /orders`.
     pub(crate) async fn create_order(&self, body: &Value) -> Result<ApiResponse> {
         self.send(Method::POST, &["orders"], Some(body)).await
+    }
+
+    /// Returns a client whose calls have this `Idempotency-Key`.
+    pub(crate) fn with_key(self, key: String) -> Self {
+        Self {
+            key: Some(key),
+            ..self
+        }
     }
 
     /// Checks that the API is available.
@@ -171,6 +182,14 @@ impl ApiClient {
     pub(crate) async fn get_path(&self, path: &str) -> Result<ApiResponse> {
         let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
         self.send(Method::GET, &parts, None).await
+    }
+
+    /// Calls `GET` for a path with its query, and asks for a table.
+    pub(crate) async fn get_csv(&self, path: &str) -> Result<ApiResponse> {
+        let path: Vec<_> = path.split('/').map(str::to_owned).collect();
+        let request = self.request(Method::GET, &path, None, None)?;
+        let request = request.header(ACCEPT, "text/csv");
+        Ok(self.execute_patiently(&request, true).await??)
     }
 
     /// Sends a webhook event without our credentials, as a payment provider does. Returns the
@@ -228,7 +247,8 @@ impl ApiClient {
         path: &[String],
         body: Option<&Value>,
     ) -> Result<std::result::Result<ApiResponse, Problem>> {
-        self.exchange(method, path, body.map(Value::to_string), None)
+        let key = self.key.as_deref();
+        self.exchange(method, path, body.map(Value::to_string), key)
             .await
     }
 
@@ -258,11 +278,20 @@ impl ApiClient {
         body: Option<String>,
         key: Option<&str>,
     ) -> Result<std::result::Result<ApiResponse, Problem>> {
-        let began = Instant::now();
         // A repeated call with an order id or a key has no second effect. `POST /orders` without a
         // key would start a second order.
         let can_repeat = method == Method::GET || key.is_some() || path.len() > 1;
         let request = self.request(method, path, body, key)?;
+        self.execute_patiently(&request, can_repeat).await
+    }
+
+    /// Sends a request, and repeats it while the API answers 503 if it can be repeated.
+    async fn execute_patiently(
+        &self,
+        request: &RequestBuilder,
+        can_repeat: bool,
+    ) -> Result<std::result::Result<ApiResponse, Problem>> {
+        let began = Instant::now();
         loop {
             let attempt = request
                 .try_clone()
@@ -433,7 +462,7 @@ impl Problem {
         } else {
             format!(" The order is {order}.")
         };
-        let next = next_step(&code, order_id_in(&member("instance")));
+        let next = next_step(&code, &member("instance"));
         // The title and the detail of this code are the same sentence.
         let summary = if code == "order_exists" {
             detail
@@ -455,13 +484,22 @@ impl Problem {
 
 /// Returns the order id in the path of a call, which may begin with an API Gateway stage.
 fn order_id_in(path: &str) -> &str {
-    path.rsplit_once("/orders/")
+    segment_after(path, "/orders/")
+}
+
+fn endpoint_id_in(path: &str) -> &str {
+    segment_after(path, "/webhook-endpoints/")
+}
+
+fn segment_after<'a>(path: &'a str, collection: &str) -> &'a str {
+    path.rsplit_once(collection)
         .and_then(|(_, rest)| rest.split(['/', '?']).next())
         .unwrap_or("ID")
 }
 
-/// Returns the next step for a problem that a command can help with.
-fn next_step(code: &str, id: &str) -> String {
+/// Returns the next step for a problem of a call to `path` that a command can help with.
+fn next_step(code: &str, path: &str) -> String {
+    let id = order_id_in(path);
     match code {
         "worker_unavailable" => " Run `orderflow check`.".to_owned(),
         "temporal_unavailable" | "database_unavailable" => {
@@ -478,10 +516,36 @@ fn next_step(code: &str, id: &str) -> String {
         | "not_shipped"
         | "not_paid"
         | "already_paid"
+        | "payment_refunded"
+        | "transaction_mismatch"
+        | "payment_in_progress"
+        | "items_not_changeable"
+        | "increase_not_allowed"
+        | "refund_exceeds_payment"
+        | "refund_exceeds_items"
+        | "not_delivered"
+        | "return_exceeds_items"
         | "payment_not_expected" => format!(" See the order with `orderflow show {id}`."),
         "payment_id_in_use" => {
             " Use another payment id: each one pays for one order only.".to_owned()
         }
+        "return_not_found" | "return_state_conflict" => {
+            format!(" See the returns with `orderflow return {id} list`.")
+        }
+        "insufficient_stock" => " See the stock with `orderflow stock list`.".to_owned(),
+        "endpoint_not_found" | "endpoint_limit" | "endpoint_fixed" => {
+            " See the endpoints with `orderflow endpoints list`.".to_owned()
+        }
+        "endpoint_disabled" => {
+            format!(
+                " Run `orderflow endpoints enable {}`.",
+                endpoint_id_in(path)
+            )
+        }
+        "delivery_not_found" => format!(
+            " See the messages with `orderflow endpoints deliveries {}`.",
+            endpoint_id_in(path)
+        ),
         _ => String::new(),
     }
 }
@@ -525,5 +589,9 @@ mod tests {
             ("o-1", "o-1")
         );
         assert_eq!(order_id_in("/prod/orders"), "ID");
+        assert_eq!(
+            endpoint_id_in("/prod/webhook-endpoints/ep_1/deliveries/2/redeliver"),
+            "ep_1"
+        );
     }
 }

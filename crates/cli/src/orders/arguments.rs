@@ -37,11 +37,21 @@ pub(crate) enum OrderCommand {
     /// Hold an order before its payment and its dispatch.
     #[command(after_help = "Examples:
   orderflow hold order-123 --reason 'the customer asked to wait'")]
-    Hold(HoldChange),
+    Hold(ReasonArguments),
     /// Let a held order go on.
     #[command(after_help = "Examples:
   orderflow release order-123")]
-    Release(HoldChange),
+    Release(ReasonArguments),
+    /// Change the reference, the note and the metadata of an order, also after its end.
+    #[command(after_help = "Examples:
+  orderflow update order-123 --reference ERP-4711
+  orderflow update order-123 --set channel=web --set batch=12 --remove old
+  orderflow update order-123 --note ''")]
+    Update(Update),
+    /// Change the quantities of an order that has not shipped; zero removes a SKU.
+    #[command(after_help = "Examples:
+  orderflow update-items order-123 MUG-1=1 PEN-1=0")]
+    UpdateItems(UpdateItems),
     /// Change the shipping address of an order that has not shipped; omitted fields keep their
     /// value.
     #[command(after_help = "Examples:
@@ -51,7 +61,20 @@ pub(crate) enum OrderCommand {
     /// payment.
     #[command(after_help = "Examples:
   orderflow cancel-payment order-123")]
-    CancelPayment(OrderArguments),
+    CancelPayment(ReasonArguments),
+    /// Refund a part of the money of a paid order; it goes on as before.
+    #[command(after_help = "Examples:
+  orderflow refund order-123 --amount 20.00 --reason 'a scratch'
+  orderflow refund order-123 --item ABC123=1 --restock
+  orderflow refund order-123 --item ABC123=2 --shipping 4.90 --key return-4711")]
+    Refund(RefundArguments),
+    /// List, request and decide the returns of a delivered order.
+    #[command(after_help = "Examples:
+  orderflow return order-123 list
+  orderflow return order-123 request --item ABC123=1 --reason 'too small'
+  orderflow return order-123 approve RT-4QKJ2N7C5XW3MZT6D8RA
+  orderflow return order-123 receive RT-4QKJ2N7C5XW3MZT6D8RA --item ABC123=1 --restock")]
+    Return(ReturnArguments),
     /// Confirm that the customer has paid an order.
     #[command(after_help = "Examples:
   orderflow confirm-payment order-123 --transaction-id tx-123 --amount 99.99 --method card")]
@@ -97,9 +120,16 @@ pub(crate) enum OrderCommand {
     #[command(after_help = "Examples:
   orderflow find lovelace
   orderflow find --email ada@example.com --json
+  orderflow find --reference ERP-4711
   orderflow find --status cancelled,failed --updated-after 2026-11-21 --sort updated_at
   orderflow find --attention hold")]
     Find(FindArguments),
+    /// Print statistics of the orders of a range of time, and of the work that waits now.
+    #[command(after_help = "Examples:
+  orderflow stats
+  orderflow stats --from 2026-11-21 --to 2026-11-22
+  orderflow stats --json")]
+    Stats(StatsArguments),
     /// Print Temporal's description of a workflow.
     #[command(after_help = "Examples:
   orderflow describe order-order-123
@@ -192,6 +222,9 @@ pub(crate) struct Approve {
     /// Note for the audit log.
     #[arg(long)]
     pub(crate) note: Option<String>,
+    /// Reason for the customer, who does not read the note.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -204,15 +237,48 @@ pub(crate) struct Reject {
     /// Reason for the rejection, which becomes the cancellation reason.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// Reason for the customer, who does not read the other one.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct HoldChange {
+pub(crate) struct ReasonArguments {
     #[command(flatten)]
     pub(crate) order: OrderArguments,
     /// Reason for the audit log.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// Reason for the customer, who does not read the other one.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    #[command(flatten)]
+    pub(crate) order: OrderArguments,
+    /// The order's name in another system; a blank text removes it.
+    #[arg(long)]
+    pub(crate) reference: Option<String>,
+    /// The shop's note; a blank text removes it.
+    #[arg(long)]
+    pub(crate) note: Option<String>,
+    /// Set a value of the metadata; `true`, `false` and numbers keep their type. Can be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = value_parsers::name_and_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Remove a value of the metadata. Can be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) remove: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpdateItems {
+    #[command(flatten)]
+    pub(crate) order: OrderArguments,
+    /// A SKU and its new quantity. Can be repeated.
+    #[arg(required = true, value_name = "SKU=QUANTITY", value_parser = value_parsers::new_quantity)]
+    pub(crate) items: Vec<(String, u32)>,
 }
 
 #[derive(Debug, Args)]
@@ -222,6 +288,9 @@ pub(crate) struct Cancel {
     /// Reason for the cancellation.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// Reason for the customer, who does not read the other one.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -234,6 +303,114 @@ pub(crate) struct UpdateAddress {
     /// Replace the whole address; fields that are not given become empty.
     #[arg(long, requires = "street")]
     pub(crate) replace: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("money").args(["amount", "item", "shipping"]).required(true).multiple(true))]
+pub(crate) struct RefundArguments {
+    #[command(flatten)]
+    pub(crate) order: OrderArguments,
+    /// Amount in the order's currency, such as 20.00.
+    #[arg(long, conflicts_with_all = ["item", "shipping"], allow_negative_numbers = true, value_parser = value_parsers::amount)]
+    pub(crate) amount: Option<String>,
+    /// Units whose value is refunded, such as ABC123=2; can be repeated.
+    #[arg(long, value_name = "SKU=UNITS", value_parser = value_parsers::item)]
+    pub(crate) item: Vec<(String, u32)>,
+    /// Part of the shipping, such as 4.90.
+    #[arg(long, allow_negative_numbers = true, value_parser = value_parsers::amount)]
+    pub(crate) shipping: Option<String>,
+    /// Make the units available again.
+    #[arg(long, requires = "item")]
+    pub(crate) restock: bool,
+    /// Reason for the audit log.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Idempotency key: a repeated command with the same key returns the same refund [default: a
+    /// random one].
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReturnArguments {
+    /// Order id or workflow id.
+    #[arg(value_parser = value_parsers::order_id)]
+    pub(crate) order: String,
+    #[command(subcommand)]
+    pub(crate) command: ReturnCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReturnCommand {
+    /// List the returns of the order, oldest first.
+    #[command(after_help = "Examples:
+  orderflow return order-123 list")]
+    List(OutputArguments),
+    /// Request a return for the customer.
+    #[command(after_help = "Examples:
+  orderflow return order-123 request --item ABC123=1 --reason \"too small\"")]
+    Request(RequestReturn),
+    /// Approve a requested return.
+    #[command(after_help = "Examples:
+  orderflow return order-123 approve RT-4QKJ2N7C5XW3MZT6D8RA")]
+    Approve(DecideReturn),
+    /// Reject a requested return.
+    #[command(after_help = "Examples:
+  orderflow return order-123 reject RT-4QKJ2N7C5XW3MZT6D8RA --reason worn")]
+    Reject(DecideReturn),
+    /// Report that the units of an approved return are back; their value is refunded.
+    #[command(after_help = "Examples:
+  orderflow return order-123 receive RT-4QKJ2N7C5XW3MZT6D8RA
+  orderflow return order-123 receive RT-4QKJ2N7C5XW3MZT6D8RA --item ABC123=1 --restock")]
+    Receive(ReceiveReturn),
+    /// Cancel a return whose units are not received.
+    #[command(after_help = "Examples:
+  orderflow return order-123 cancel RT-4QKJ2N7C5XW3MZT6D8RA")]
+    Cancel(DecideReturn),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RequestReturn {
+    /// Units that come back, such as ABC123=2; can be repeated.
+    #[arg(long, value_name = "SKU=UNITS", value_parser = value_parsers::item, required = true)]
+    pub(crate) item: Vec<(String, u32)>,
+    /// Customer's reason.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Idempotency key: a repeated command with the same key returns the same return [default: a
+    /// random one].
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DecideReturn {
+    /// Id of the return.
+    pub(crate) id: String,
+    /// Reason for the audit log.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Reason for the customer, who does not read the other one.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReceiveReturn {
+    /// Id of the return.
+    pub(crate) id: String,
+    /// Units that are back, such as ABC123=2; can be repeated [default: all units].
+    #[arg(long, value_name = "SKU=UNITS", value_parser = value_parsers::item)]
+    pub(crate) item: Vec<(String, u32)>,
+    /// Make the units available again.
+    #[arg(long)]
+    pub(crate) restock: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
@@ -301,7 +478,8 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct FindArguments {
-    /// Beginning of an id, an e-mail address, a name, a transaction id or a tracking number.
+    /// Beginning of an id, an e-mail address, a name, a transaction id, a tracking number or an
+    /// external reference.
     pub(crate) text: Option<String>,
     /// Find only orders with one of these statuses, separated by commas.
     #[arg(long, value_delimiter = ',', value_parser = value_parsers::status())]
@@ -312,6 +490,9 @@ pub(crate) struct FindArguments {
     /// Find only orders of this e-mail address.
     #[arg(long)]
     pub(crate) email: Option<String>,
+    /// Find only orders with this external reference, the order's name in another system.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reference: Option<String>,
     /// Find only orders that need a person for this reason.
     #[arg(long, value_parser = value_parsers::attention())]
     pub(crate) attention: Option<OrderAttention>,
@@ -333,6 +514,18 @@ pub(crate) struct FindArguments {
     /// Maximum number of orders.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) limit: u16,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArguments {
+    /// Count orders created from this time or date (UTC) on [default: 24 hours before the end].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Count orders created before this time or date (UTC) [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

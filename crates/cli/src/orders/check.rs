@@ -105,13 +105,14 @@ pub(crate) async fn check_dependencies(output: OutputArguments) -> Result<ExitCo
     })
 }
 
-async fn database() -> [Finding; 3] {
+async fn database() -> [Finding; 4] {
     let unavailable = |reason: String| {
         let dependency = "the database";
         [
             Finding::bad("database", reason, UP),
             Finding::skipped("migrations", dependency),
             Finding::skipped("mail", dependency),
+            Finding::skipped("endpoints", dependency),
         ]
     };
     let Some(url) = target::database_url() else {
@@ -128,9 +129,9 @@ async fn database() -> [Finding; 3] {
         Ok(all) => migrations(&all),
         Err(error) => Finding::bad("migrations", target::format_store_error(&error), MIGRATE),
     };
-    let mail = mail(&pool).await;
+    let (mail, endpoints) = (mail(&pool).await, endpoints(&pool).await);
     pool.close().await;
-    [reached, migrations, mail]
+    [reached, migrations, mail, endpoints]
 }
 
 /// Checks the outbox: mail that waits for more than a minute means that the mail server is
@@ -158,6 +159,22 @@ async fn mail(pool: &store::PgPool) -> Finding {
             ),
         ),
         Err(error) => Finding::bad("mail", target::format_store_error(&error), MIGRATE),
+    }
+}
+
+/// Checks the endpoints of other systems: a disabled one gets no messages.
+async fn endpoints(pool: &store::PgPool) -> Finding {
+    match store::endpoints::count(pool).await {
+        Ok(counts) if counts.disabled > 0 => Finding::bad(
+            "endpoints",
+            format!(
+                "{} disabled, {} messages waiting for the others",
+                counts.disabled, counts.pending
+            ),
+            "see `orderflow endpoints list`, repair the receiver, and run `orderflow endpoints enable ID`",
+        ),
+        Ok(counts) => Finding::good("endpoints", format!("{} messages waiting", counts.pending)),
+        Err(error) => Finding::bad("endpoints", target::format_store_error(&error), MIGRATE),
     }
 }
 

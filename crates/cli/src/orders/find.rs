@@ -1,10 +1,9 @@
 //! `find`: searches the orders of the database through the API.
 
 use anyhow::Result;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::{api_client::ApiClient, arguments::FindArguments};
+use super::{api_client::ApiClient, arguments::FindArguments, query_path::query_path};
 use crate::output::{format_table, print, print_json};
 
 /// The largest page of the API.
@@ -50,6 +49,7 @@ fn list_path(arguments: &FindArguments) -> String {
             arguments.customer.as_ref().map(ToString::to_string),
         ),
         ("email", text(&arguments.email)),
+        ("external_reference", text(&arguments.reference)),
         (
             "attention",
             arguments.attention.map(|attention| attention.to_string()),
@@ -61,14 +61,7 @@ fn list_path(arguments: &FindArguments) -> String {
         ("sort", arguments.sort.map(|sort| sort.to_string())),
         ("limit", Some(limit.to_string())),
     ];
-    let pairs = parameters.into_iter().filter_map(|(name, value)| {
-        let value = value?;
-        Some(format!(
-            "{name}={}",
-            utf8_percent_encode(&value, NON_ALPHANUMERIC)
-        ))
-    });
-    format!("/orders?{}", pairs.collect::<Vec<_>>().join("&"))
+    query_path("/orders", parameters)
 }
 
 fn row(order: &Value) -> Vec<String> {

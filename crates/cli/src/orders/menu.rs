@@ -8,12 +8,15 @@ use reqwest::Method;
 use super::{
     api_client::ApiClient,
     arguments::{
-        AddressArguments, Approve, Cancel, ConfirmDelivery, ConfirmPayment, OrderArguments, Reject,
-        SignalsArguments, StatusArguments, UpdateAddress,
+        AddressArguments, Approve, Cancel, ConfirmDelivery, ConfirmPayment, OrderArguments,
+        ReasonArguments, Reject, SignalsArguments, StatusArguments, UpdateAddress, UpdateItems,
     },
     signals, state,
 };
-use crate::output::{OutputArguments, paint_heading, print, print_prompt};
+use crate::{
+    output::{OutputArguments, paint_heading, print, print_prompt},
+    value_parsers,
+};
 
 const MENU: &str = "
   1  Cancel
@@ -24,6 +27,9 @@ const MENU: &str = "
   6  Confirm Payment
   7  Confirm Delivery
   8  Status
+  9  Hold
+ 10  Release
+ 11  Update Items
   0  Quit";
 
 /// Shows the menu until the user quits or the input ends. Reports a refused signal and continues.
@@ -59,6 +65,7 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
                 signals::cancel(Cancel {
                     order,
                     reason: input.prompt("Reason (empty for none): ")?,
+                    public_reason: None,
                 })
                 .await
             }
@@ -70,13 +77,21 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
                 })
                 .await
             }
-            "3" => signals::cancel_payment(order).await,
+            "3" => {
+                signals::cancel_payment(ReasonArguments {
+                    order,
+                    reason: None,
+                    public_reason: None,
+                })
+                .await
+            }
             "4" => {
                 let note = input.prompt("Note (empty for none): ")?;
                 signals::approve(Approve {
                     order,
                     reviewer: None,
                     note,
+                    public_reason: None,
                 })
                 .await
             }
@@ -86,6 +101,7 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
                     order,
                     reviewer: None,
                     reason,
+                    public_reason: None,
                 })
                 .await
             }
@@ -118,10 +134,19 @@ pub(crate) async fn run_menu(arguments: SignalsArguments) -> Result<()> {
                 })
                 .await
             }
+            "9" => signals::hold(input.prompt_hold_change(order)?).await,
+            "10" => signals::release(input.prompt_hold_change(order)?).await,
+            "11" => {
+                signals::update_items(UpdateItems {
+                    order,
+                    items: input.prompt_items()?,
+                })
+                .await
+            }
             "0" | "q" | "quit" | "exit" => return Ok(()),
             other => {
                 print(&format!(
-                    "{other:?} is not in the menu; enter a number from 0 to 8"
+                    "{other:?} is not in the menu; enter a number from 0 to 11"
                 ))?;
                 continue;
             }
@@ -155,5 +180,28 @@ impl Input {
             country: self.prompt("Country: ")?,
             ..AddressArguments::default()
         })
+    }
+
+    fn prompt_hold_change(&self, order: OrderArguments) -> Result<ReasonArguments> {
+        Ok(ReasonArguments {
+            order,
+            reason: self.prompt("Reason (empty for none): ")?,
+            public_reason: self.prompt("Reason for the customer (empty for none): ")?,
+        })
+    }
+
+    /// Reads SKUs with their new quantities until an empty line.
+    fn prompt_items(&self) -> Result<Vec<(String, u32)>> {
+        print(
+            "Enter each changed SKU with its new quantity, and an empty line after the last one.",
+        )?;
+        let mut items = Vec::new();
+        while let Some(line) = self.prompt("SKU and quantity, such as ABC123=2: ")? {
+            match value_parsers::new_quantity(&line) {
+                Ok(item) => items.push(item),
+                Err(problem) => print(&problem)?,
+            }
+        }
+        Ok(items)
     }
 }

@@ -7,15 +7,19 @@ use serde_json::{Map, Value, json};
 use super::{
     api_client::ApiClient,
     arguments::{
-        Approve, Cancel, ConfirmDelivery, ConfirmPayment, HoldChange, OrderArguments, Reject,
-        UpdateAddress,
+        Approve, Cancel, ConfirmDelivery, ConfirmPayment, OrderArguments, ReasonArguments, Reject,
+        Update, UpdateAddress, UpdateItems,
     },
     start::address_fields,
 };
 use crate::output::print;
 
 pub(crate) async fn approve(arguments: Approve) -> Result<()> {
-    let body = body_of([("reviewer", arguments.reviewer), ("note", arguments.note)]);
+    let body = body_of([
+        ("reviewer", arguments.reviewer),
+        ("note", arguments.note),
+        ("public_reason", arguments.public_reason),
+    ]);
     send_signal(&arguments.order, "approve", body).await
 }
 
@@ -23,35 +27,63 @@ pub(crate) async fn reject(arguments: Reject) -> Result<()> {
     let body = body_of([
         ("reviewer", arguments.reviewer),
         ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
     ]);
     send_signal(&arguments.order, "reject", body).await
 }
 
 pub(crate) async fn cancel(arguments: Cancel) -> Result<()> {
-    send_signal(
-        &arguments.order,
-        "cancel",
-        body_of([("reason", arguments.reason)]),
-    )
-    .await
+    let body = body_of([
+        ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
+    ]);
+    send_signal(&arguments.order, "cancel", body).await
 }
 
-pub(crate) async fn hold(arguments: HoldChange) -> Result<()> {
-    send_signal(
-        &arguments.order,
-        "hold",
-        body_of([("reason", arguments.reason)]),
-    )
-    .await
+pub(crate) async fn hold(arguments: ReasonArguments) -> Result<()> {
+    let body = body_of([
+        ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
+    ]);
+    send_signal(&arguments.order, "hold", body).await
 }
 
-pub(crate) async fn release(arguments: HoldChange) -> Result<()> {
-    send_signal(
-        &arguments.order,
-        "release",
-        body_of([("reason", arguments.reason)]),
-    )
-    .await
+pub(crate) async fn release(arguments: ReasonArguments) -> Result<()> {
+    let body = body_of([
+        ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
+    ]);
+    send_signal(&arguments.order, "release", body).await
+}
+
+pub(crate) async fn update(arguments: Update) -> Result<()> {
+    let mut body = body_of([
+        ("external_reference", arguments.reference),
+        ("note", arguments.note),
+    ]);
+    let set = arguments.set.into_iter().map(|(name, text)| {
+        let value = match serde_json::from_str(&text) {
+            Ok(value @ (Value::Bool(_) | Value::Number(_))) => value,
+            Ok(_) | Err(_) => Value::String(text),
+        };
+        (name, value)
+    });
+    let removed = arguments.remove.into_iter().map(|name| (name, Value::Null));
+    let metadata: Map<String, Value> = set.chain(removed).collect();
+    if !metadata.is_empty() {
+        body.insert("metadata".to_owned(), metadata.into());
+    }
+    if body.is_empty() {
+        bail!("no change is given; give at least one of --reference, --note, --set, --remove");
+    }
+    send_change(&arguments.order, (Method::PATCH, &[]), body).await
+}
+
+pub(crate) async fn update_items(arguments: UpdateItems) -> Result<()> {
+    let item = |(sku, quantity)| json!({"sku": sku, "quantity": quantity});
+    let items: Vec<Value> = arguments.items.into_iter().map(item).collect();
+    let body = [("items".to_owned(), items.into())].into_iter().collect();
+    send_signal(&arguments.order, "update-items", body).await
 }
 
 pub(crate) async fn update_address(arguments: UpdateAddress) -> Result<()> {
@@ -67,8 +99,12 @@ pub(crate) async fn update_address(arguments: UpdateAddress) -> Result<()> {
     send_signal(&arguments.order, "update-address", address).await
 }
 
-pub(crate) async fn cancel_payment(order: OrderArguments) -> Result<()> {
-    send_signal(&order, "cancel-payment", Map::new()).await
+pub(crate) async fn cancel_payment(arguments: ReasonArguments) -> Result<()> {
+    let body = body_of([
+        ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
+    ]);
+    send_signal(&arguments.order, "cancel-payment", body).await
 }
 
 pub(crate) async fn confirm_payment(arguments: ConfirmPayment) -> Result<()> {
@@ -91,7 +127,7 @@ pub(crate) async fn confirm_delivery(arguments: ConfirmDelivery) -> Result<()> {
 }
 
 /// Returns a request body of the values that are given.
-fn body_of<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, Value> {
+pub(super) fn body_of<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, Value> {
     values
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
@@ -99,13 +135,17 @@ fn body_of<const N: usize>(values: [(&str, Option<String>); N]) -> Map<String, V
 }
 
 async fn send_signal(order: &OrderArguments, name: &str, body: Map<String, Value>) -> Result<()> {
+    send_change(order, (Method::POST, &["signals", name]), body).await
+}
+
+/// Sends a request to a path below that of the order, and prints the order's decision.
+async fn send_change(
+    order: &OrderArguments,
+    (method, path): (Method, &[&str]),
+    body: Map<String, Value>,
+) -> Result<()> {
     let response = ApiClient::from_env()?
-        .call_order(
-            Method::POST,
-            &order.id,
-            &["signals", name],
-            Some(&body.into()),
-        )
+        .call_order(method, &order.id, path, Some(&body.into()))
         .await?;
     if order.output.json {
         return print(&response.text);

@@ -1,8 +1,8 @@
 //! `start-order`.
 
-use std::{io::Read, path::Path, time::SystemTime};
+use std::time::SystemTime;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,10 @@ use super::{
     api_client::ApiClient,
     arguments::{AddressArguments, StartArguments},
 };
-use crate::output::{format_money, print};
+use crate::{
+    json_file::read_object,
+    output::{format_money, print},
+};
 
 pub(crate) async fn start_order(arguments: StartArguments) -> Result<()> {
     let api = ApiClient::from_env()?;
@@ -21,7 +24,7 @@ pub(crate) async fn start_order(arguments: StartArguments) -> Result<()> {
         None => generate_id()?,
     };
     let mut body = match &arguments.file {
-        Some(path) => read_order_file(path)?,
+        Some(path) => read_object(path, "an order", "the order in README.md")?,
         None => Map::new(),
     };
     if let Some(payment_id) = arguments.payment_id.or(arguments.payment) {
@@ -90,35 +93,4 @@ fn generate_id() -> Result<String> {
         .duration_since(SystemTime::UNIX_EPOCH)
         .context("the system clock is before 1970")?;
     Ok(format!("order-{:x}", since.as_micros()))
-}
-
-fn read_order_file(path: &Path) -> Result<Map<String, Value>> {
-    let mut text = String::new();
-    if path == Path::new("-") {
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("failed to read an order from standard input")?;
-    } else {
-        text = std::fs::read_to_string(path).map_err(|error| {
-            anyhow!(
-                "failed to read {}: {error}; name a JSON file with an order, or - for standard input",
-                path.display()
-            )
-        })?;
-    }
-    let value = serde_json::from_str(&text).map_err(|error| {
-        anyhow!(
-            "{}: not JSON: {error}; see the order in README.md",
-            path.display()
-        )
-    })?;
-    match value {
-        Value::Object(fields) => Ok(fields),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            bail!(
-                "{}: not a JSON object; see the order in README.md",
-                path.display()
-            )
-        }
-    }
 }

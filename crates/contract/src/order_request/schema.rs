@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    MAX_LINE_ITEMS, MAX_METHOD_LENGTH, MAX_NAME_LENGTH, MAX_PROFILE_LENGTH, MAX_QUANTITY,
-    OrderRequest, charges, notes,
+    MAX_LINE_ITEMS, MAX_METHOD_LENGTH, MAX_NAME_LENGTH, MAX_PROFILE_LENGTH, OrderRequest, charges,
+    notes,
 };
-use crate::{address, metadata::metadata_schema, schema};
+use crate::{address, item_quantity::quantity_schema, metadata::metadata_schema, schema};
 use domain::{CustomerId, Email, PaymentId, Profile, Sku};
 
 impl OrderRequest {
@@ -63,8 +63,8 @@ fn line() -> Value {
         ("product_id", schema::identifier::<Sku>()),
         ("name", schema::text(MAX_NAME_LENGTH)),
         ("product_name", schema::text(MAX_NAME_LENGTH)),
-        ("quantity", quantity()),
-        ("qty", quantity()),
+        ("quantity", quantity_schema(1)),
+        ("qty", quantity_schema(1)),
         ("unit_price", schema::amount()),
         ("price", schema::amount()),
         ("discount_amount", schema::amount()),
@@ -78,11 +78,6 @@ fn line() -> Value {
             &["unit_price", "price"],
         ],
     )
-}
-
-fn quantity() -> Value {
-    let whole = r"^0*([1-9][0-9]{0,3}|10000)(\.0+)?$";
-    json!({"type": ["integer", "string", "null"], "minimum": 1, "maximum": MAX_QUANTITY, "pattern": whole})
 }
 
 fn payment() -> Value {
@@ -103,6 +98,7 @@ fn profile() -> Value {
         .iter()
         .map(|profile| profile.as_str())
         .collect();
-    let blank = json!({"description": "Blank counts as absent.", "type": "string", "maxLength": MAX_PROFILE_LENGTH, "pattern": r"^\s*$"});
+    let blank =
+        json!({"allOf": [schema::not_null(schema::text(MAX_PROFILE_LENGTH)), schema::blank()]});
     json!({"anyOf": [{"enum": names}, blank, {"type": "null"}]})
 }

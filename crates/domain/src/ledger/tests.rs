@@ -6,8 +6,9 @@ mod properties;
 use MovementKind::{
     Authorised, AutoCaptured, CaptureFailed, CaptureRefused, Captured, CapturedTotal,
     DisputeClosed, DisputeLost, DisputeOpened, DisputeUndefended, DisputeWon, FraudWarning, Joined,
-    Moved, RefundAccepted, RefundByHand, RefundFailed, RefundRequested, RefundReversed, Refunded,
-    RefundedTotal, Resolved, Returned, ReviewClosed, ReviewOpened, Voided,
+    Moved, RefundAccepted, RefundByHand, RefundFailed, RefundGranted, RefundRequested,
+    RefundReversed, Refunded, RefundedTotal, Resolved, Returned, ReviewClosed, ReviewOpened,
+    Voided,
 };
 
 use super::*;
@@ -42,6 +43,28 @@ fn explicit_capture_replaces_assumed_capture() {
     assert_eq!(balance.concerns, [(Concern::CaptureShort, 3_000)].into());
     movements.push(Movement::new(Voided, "EXPIRE", None));
     assert_eq!(Balance::of(&movements).captured, 2_000);
+}
+
+#[test]
+fn granted_refund_still_pays_the_order() {
+    let mut movements = vec![
+        movement(Captured, "a", 5_000),
+        movement(RefundRequested, "refund RF-1", 2_000),
+        movement(RefundGranted, "refund RF-1", 2_000),
+    ];
+    let balance = Balance::of(&movements);
+    assert_eq!(
+        (balance.due, balance.available(), balance.paying()),
+        (2_000, 3_000, 5_000)
+    );
+    movements.push(movement(Refunded, "re_1", 2_000));
+    let balance = Balance::of(&movements);
+    assert_eq!((balance.due, balance.paying()), (0, 5_000));
+    // A refund that the shop did not grant leaves the order unpaid.
+    movements.push(movement(Refunded, "re_2", 1_000));
+    assert_eq!(Balance::of(&movements).paying(), 4_000);
+    movements.push(Movement::new(RefundRequested, "all", None));
+    assert_eq!(Balance::of(&movements).paying(), 0);
 }
 
 #[test]

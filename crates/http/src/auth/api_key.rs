@@ -175,7 +175,7 @@ impl KeyEntry {
             .collect();
         let scopes = scopes.filter(|scopes| !scopes.is_empty());
         let scopes = scopes.ok_or(
-            "must have at least one scope of orders:read, orders:write, orders:operate and stock:write",
+            "must have at least one scope of orders:read, orders:write, orders:operate, orders:refund and stock:write",
         )?;
         let customer = self
             .customer_id

@@ -17,7 +17,7 @@ use settings::{Environment, QUOTE_AUDIENCE, QUOTE_JWKS, QUOTE_JWKS_URL, SettingE
 const MAX_QUOTE_BYTES: usize = 64 * 1024;
 /// The longest time between the signature and the expiry, in seconds.
 const MAX_LIFETIME: i64 = 24 * 60 * 60;
-const TYPE: &str = "quote+jwt";
+pub(super) const TYPE: &str = "quote+jwt";
 
 /// A verifier of quotes.
 #[derive(Debug)]

@@ -131,7 +131,7 @@ impl TokenVerifier {
         };
         let subject = text("sub").ok_or(AuthError::Invalid("the token has no subject"))?;
         // `jsonwebtoken` accepts a list that contains our issuer. Require a single issuer.
-        text("iss").ok_or(AuthError::Invalid(WRONG_ISSUER))?;
+        let issuer = text("iss").ok_or(AuthError::Invalid(WRONG_ISSUER))?;
         let customer = match claims.get(&self.customer_claim) {
             None => None,
             // An invalid customer id must be an error: a caller without a customer sees all orders.
@@ -143,7 +143,7 @@ impl TokenVerifier {
             },
         };
         let scopes = scopes(claims.get("scope").or(claims.get("scp")))?;
-        Ok(Caller::new(format!("token:{subject}"), scopes, customer))
+        Ok(Caller::of_token(issuer, subject, scopes, customer))
     }
 }
 

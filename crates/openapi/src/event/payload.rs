@@ -7,13 +7,15 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
+    examples,
     sample::{self, ORDER_ID},
     types::SchemaRegistry,
 };
 use contract::{FieldError, RefusalCode};
 use domain::{
-    AuditEventType, Concern, Currency, Decimal, FailureCode, OrderPolicy, OrderStatus, PaymentInfo,
-    PaymentWarning, ReviewMode, ShipmentInfo, Sku, Span, TransactionId, WebhookProvider,
+    AuditEventType, Concern, Currency, Decimal, FailureCode, ItemQuantity, OrderPolicy,
+    OrderStatus, PaymentInfo, PaymentWarning, RefundId, ReturnId, ReviewMode, ShipmentInfo,
+    Shortage, Sku, Span, TrackingEvent, TransactionId, WebhookProvider,
 };
 
 /// The meaning of one type of audit event, and its payload.
@@ -27,7 +29,7 @@ pub(super) struct Payload {
 /// A name, a schema and an example of its value.
 struct Field(&'static str, Value, Value);
 
-fn fields<const N: usize>(written: &'static str, fields: [Field; N]) -> Payload {
+fn fields(written: &'static str, fields: impl IntoIterator<Item = Field>) -> Payload {
     let mut properties = Map::new();
     let mut example = Map::new();
     for Field(name, schema, value) in fields {
@@ -41,6 +43,19 @@ fn fields<const N: usize>(written: &'static str, fields: [Field; N]) -> Payload 
         schema,
         example: example.into(),
     }
+}
+
+/// Returns a payload whose fields can all be absent.
+fn optional(mut payload: Payload) -> Payload {
+    payload.schema["required"] = json!([]);
+    payload
+}
+
+/// Returns a payload that can have a reason for the customer, who gets it as `reason`.
+fn with_public_reason(mut payload: Payload) -> Payload {
+    payload.schema["properties"]["public_reason"] =
+        json!({"type": "string", "description": "The reason for the customer."});
+    payload
 }
 
 fn empty(written: &'static str) -> Payload {
@@ -76,19 +91,52 @@ fn payment_event<const N: usize>(
             json!("pi_1001"),
         ),
     ];
-    let mut properties = Map::new();
-    let mut example = Map::new();
-    for Field(name, schema, value) in source.into_iter().chain(more) {
-        properties.insert(name.to_owned(), schema);
-        example.insert(name.to_owned(), value);
-    }
-    let required: Vec<_> = properties.keys().cloned().collect();
-    let schema = json!({"type": "object", "properties": properties, "required": required});
-    Payload {
-        written,
-        schema,
-        example: example.into(),
-    }
+    fields(written, source.into_iter().chain(more))
+}
+
+/// Describes an event about a refund: its id, its amount and more fields.
+fn refund<const N: usize>(
+    written: &'static str,
+    types: &mut SchemaRegistry,
+    more: [Field; N],
+) -> Payload {
+    let common = [
+        Field(
+            "refund_id",
+            types.schema_of::<RefundId>(),
+            json!("RF-4QKJ2N7C5XW3MZT6D8RA"),
+        ),
+        Field("amount", types.schema_of::<Decimal>(), json!(20)),
+        Field("currency", types.schema_of::<Currency>(), json!("USD")),
+    ];
+    fields(written, common.into_iter().chain(more))
+}
+
+/// Describes an event about a return: its id and more fields.
+fn returned<const N: usize>(
+    written: &'static str,
+    types: &mut SchemaRegistry,
+    more: [Field; N],
+) -> Payload {
+    let return_id = Field(
+        "return_id",
+        types.schema_of::<ReturnId>(),
+        json!("RT-4QKJ2N7C5XW3MZT6D8RA"),
+    );
+    fields(written, std::iter::once(return_id).chain(more))
+}
+
+fn refund_result(
+    written: &'static str,
+    types: &mut SchemaRegistry,
+    refunded: Value,
+    failure: Value,
+) -> Payload {
+    let more = [
+        Field("refunded_amount", types.schema_of::<Decimal>(), refunded),
+        Field("failure", types.schema_of::<Option<String>>(), failure),
+    ];
+    refund(written, types, more)
 }
 
 pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payload {
@@ -103,14 +151,21 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
         )
     };
     match kind {
-        AuditEventType::OrderReceived => fields(
-            "A worker has received the order. `policy` is the order's policy, which does not change later.",
-            [Field(
-                "policy",
-                types.schema_of::<OrderPolicy>(),
-                sample::policy(),
-            )],
-        ),
+        AuditEventType::OrderReceived => optional(fields(
+            "A worker has received the order. `policy` is the order's policy, which does not change later. `quote` has the ids of the quote that set the prices, and of its key.",
+            [
+                Field("policy", types.schema_of::<OrderPolicy>(), sample::policy()),
+                Field(
+                    "quote",
+                    json!({
+                        "type": "object",
+                        "properties": {"jti": {"type": "string"}, "kid": {"type": "string"}},
+                        "required": ["jti", "kid"],
+                    }),
+                    json!({"jti": "Q-4711", "kid": "2026-11"}),
+                ),
+            ],
+        )),
         AuditEventType::OrderValidated => fields(
             "The order is valid.",
             [
@@ -127,16 +182,22 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
             )],
         ),
         AuditEventType::InventoryReserved => empty("The inventory of all line items is reserved."),
-        AuditEventType::InventoryUnavailable => fields(
-            "The available quantity of `sku` is too small. Nothing is reserved, and the order fails.",
+        AuditEventType::InventoryUnavailable => optional(fields(
+            "Too few units are available of each SKU of `shortages`; `sku` and `available` are those of the first. Nothing is reserved, and the order fails.",
             [
                 Field("sku", types.schema_of::<Sku>(), json!("ABC123")),
                 count("available", 0),
+                Field(
+                    "shortages",
+                    types.schema_of::<Vec<Shortage>>(),
+                    json!([{"sku": "ABC123", "wanted": 2, "available": 0}]),
+                ),
             ],
-        ),
-        AuditEventType::InventoryReleased => {
-            empty("The reserved inventory of a stopped order is released.")
-        }
+        )),
+        AuditEventType::InventoryReleased => optional(fields(
+            "The reserved inventory of a stopped order is released. With the `reason` `reservation_timeout`, the order goes on waiting for its payment.",
+            [text("reason", "reservation_timeout")],
+        )),
         AuditEventType::ReviewStarted => fields(
             "The order waits for a reviewer, at most `timeout`.",
             [
@@ -144,20 +205,14 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 Field("timeout", types.schema_of::<Span>(), json!("1d")),
             ],
         ),
-        AuditEventType::ReviewApproved => fields(
+        AuditEventType::ReviewApproved => with_public_reason(fields(
             "A reviewer approved the order.",
-            [
-                optional_text("reviewer", json!("reviewer-7")),
-                optional_text("note", json!("stock is reserved")),
-            ],
-        ),
-        AuditEventType::ReviewRejected => fields(
+            [optional_text("note", json!("stock is reserved"))],
+        )),
+        AuditEventType::ReviewRejected => with_public_reason(fields(
             "A reviewer rejected the order, which is cancelled.",
-            [
-                optional_text("reviewer", json!("reviewer-7")),
-                optional_text("reason", json!("looks like fraud")),
-            ],
-        ),
+            [optional_text("reason", json!("looks like fraud"))],
+        )),
         AuditEventType::ReviewTimedOut => fields(
             "The review ended without a decision. If `proceeds` is true, the order continues; otherwise it is cancelled.",
             [Field("proceeds", json!({"type": "boolean"}), json!(true))],
@@ -211,10 +266,10 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
             "No payment arrived within `timeout`. The order is cancelled.",
             [Field("timeout", types.schema_of::<Span>(), json!("1d"))],
         ),
-        AuditEventType::PaymentCancelRequested => fields(
+        AuditEventType::PaymentCancelRequested => with_public_reason(fields(
             "A request to cancel the payment arrived during dispatch. The carrier's response decides.",
             [optional_text("reason", json!("wrong card"))],
-        ),
+        )),
         AuditEventType::PaymentCancelled => payment(
             "The payment is refunded, and the order waits for another payment.",
             types,
@@ -305,22 +360,165 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                 ),
             ],
         ),
-        AuditEventType::OrderHeld => fields(
+        AuditEventType::ItemsRequested => {
+            let item = json!({
+                "type": "object",
+                "required": ["sku", "quantity"],
+                "properties": {"sku": types.schema_of::<Sku>(), "quantity": {"type": "integer", "minimum": 0}},
+            });
+            fields(
+                "A caller asked for other quantities during dispatch. The carrier's response decides.",
+                [Field(
+                    "items",
+                    json!({"type": "array", "items": item}),
+                    json!([{"sku": "MUG-1", "quantity": 1}]),
+                )],
+            )
+        }
+        AuditEventType::ItemsUpdated => {
+            let units = json!({"type": "integer", "minimum": 0});
+            let item = json!({
+                "type": "object",
+                "required": ["sku", "old", "new"],
+                "properties": {"sku": types.schema_of::<Sku>(), "old": units, "new": units},
+            });
+            let total = json!({
+                "type": "object",
+                "required": ["old", "new"],
+                "properties": {"old": types.schema_of::<Decimal>(), "new": types.schema_of::<Decimal>()},
+            });
+            fields(
+                "The quantities of the order changed, and its total with them.",
+                [
+                    Field(
+                        "items",
+                        json!({"type": "array", "items": item}),
+                        json!([{"sku": "MUG-1", "old": 2, "new": 1}]),
+                    ),
+                    Field("total", total, json!({"old": 28.9, "new": 16.9})),
+                ],
+            )
+        }
+        AuditEventType::OrderUpdated => {
+            let changed = |name, schema: Value, old: Value, new: Value| {
+                let properties = json!({"old": schema, "new": schema});
+                let schema =
+                    json!({"type": "object", "properties": properties, "required": ["old", "new"]});
+                Field(name, schema, json!({"old": old, "new": new}))
+            };
+            let text = types.schema_of::<Option<String>>();
+            optional(fields(
+                "A caller changed the shop's notes about the order. Only changed fields and values are included.",
+                [
+                    changed(
+                        "external_reference",
+                        text.clone(),
+                        Value::Null,
+                        json!("ERP-4711"),
+                    ),
+                    changed("note", text, json!("Ring twice."), Value::Null),
+                    changed(
+                        "metadata",
+                        json!({"type": "object"}),
+                        json!({}),
+                        json!({"channel": "web"}),
+                    ),
+                ],
+            ))
+        }
+        AuditEventType::RefundRequested => {
+            let items = types.schema_of::<Vec<ItemQuantity>>();
+            refund(
+                "The shop refunds a part of the order's money. The money is reserved for the refund.",
+                types,
+                [
+                    Field("items", items, json!([{"sku": "ABC123", "quantity": 1}])),
+                    optional_text("reason", json!("a scratch")),
+                ],
+            )
+        }
+        AuditEventType::RefundCompleted => refund_result(
+            "The customer got the money of a refund back.",
+            types,
+            json!(20),
+            json!(null),
+        ),
+        AuditEventType::RefundDue => refund_result(
+            "An operator must refund the money, because the payment provider does not.",
+            types,
+            json!(0),
+            json!("the payment provider rejected the refund"),
+        ),
+        AuditEventType::RefundFailed => refund_result(
+            "Nothing, or only a part, could be refunded. No person has to act.",
+            types,
+            json!(0),
+            json!("nothing of the payment is left to refund"),
+        ),
+        AuditEventType::ReturnRequested => {
+            let items = types.schema_of::<Vec<ItemQuantity>>();
+            returned(
+                "The return of delivered units was requested.",
+                types,
+                [Field(
+                    "items",
+                    items,
+                    json!([{"sku": "ABC123", "quantity": 1}]),
+                )],
+            )
+        }
+        AuditEventType::ReturnApproved => with_public_reason(returned(
+            "The shop approved a return, so the customer can send the units back.",
+            types,
+            [optional_text("reason", json!(null))],
+        )),
+        AuditEventType::ReturnRejected => with_public_reason(returned(
+            "The shop rejected a return.",
+            types,
+            [optional_text("reason", json!("worn"))],
+        )),
+        AuditEventType::ReturnCancelled => with_public_reason(returned(
+            "A return was cancelled before its units were received.",
+            types,
+            [optional_text("reason", json!(null))],
+        )),
+        AuditEventType::ReturnReceived => {
+            let items = types.schema_of::<Vec<ItemQuantity>>();
+            let refund = types.schema_of::<Option<RefundId>>();
+            returned(
+                "Units of a return are back. The money of their refund is reserved.",
+                types,
+                [
+                    Field("items", items, json!([{"sku": "ABC123", "quantity": 1}])),
+                    Field("restock", json!({"type": "boolean"}), json!(true)),
+                    Field("refund_id", refund, json!("RF-4QKJ2N7C5XW3MZT6D8RA")),
+                ],
+            )
+        }
+        AuditEventType::ReturnClosed => {
+            let refund = types.schema_of::<Option<RefundId>>();
+            returned(
+                "The refund of a received return has ended, or there was no money to refund.",
+                types,
+                [Field("refund_id", refund, json!("RF-4QKJ2N7C5XW3MZT6D8RA"))],
+            )
+        }
+        AuditEventType::OrderHeld => with_public_reason(fields(
             "An operator holds the order, or changed the reason of the hold.",
             [Field(
                 "reason",
                 types.schema_of::<Option<String>>(),
                 json!("the customer asked to wait"),
             )],
-        ),
-        AuditEventType::OrderReleased => fields(
+        )),
+        AuditEventType::OrderReleased => with_public_reason(fields(
             "An operator ended the hold.",
             [Field(
                 "reason",
                 types.schema_of::<Option<String>>(),
                 json!("the customer called"),
             )],
-        ),
+        )),
         AuditEventType::PaymentReleased => empty("The order is no longer held and goes on."),
         AuditEventType::CheckoutCompletedUnpaid => with_optional(
             payment_event(
@@ -378,9 +576,13 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
         AuditEventType::AddressRequested => {
             empty("An address change arrived during dispatch. The carrier's response decides.")
         }
-        AuditEventType::AddressUpdated => {
-            empty("The shipping address changed. The audit event does not contain the address.")
-        }
+        AuditEventType::AddressUpdated => fields(
+            "The shipping address changed. The audit event has hashes of the addresses, not the addresses.",
+            [
+                optional_text("old", json!("sha256:9b74c9897bac770ffc029102a200c5de")),
+                optional_text("new", json!("sha256:1f3870be274f6c49b3e31a0c6728957f")),
+            ],
+        ),
         AuditEventType::ShipmentStarted => fields(
             "An attempt to ship the parcel begins.",
             [
@@ -400,6 +602,11 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
             schema: types.schema_of::<ShipmentInfo>(),
             example: sample::shipment(),
         },
+        AuditEventType::ShipmentTracked => Payload {
+            written: "The carrier reported about the parcel.",
+            schema: types.schema_of::<TrackingEvent>(),
+            example: examples::tracking_event(),
+        },
         AuditEventType::OrderDelivered => fields(
             "The order counts as delivered: `confirmed` by the carrier, `auto` after the time of the policy, or `not_confirmed_in_time`.",
             [
@@ -413,14 +620,13 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                     json!({"type": "string", "format": "date-time"}),
                     json!("2026-11-23T09:30:00Z"),
                 ),
-                optional_text("signed_by", Value::Null),
             ],
         ),
-        AuditEventType::CancelRequested => fields(
+        AuditEventType::CancelRequested => with_public_reason(fields(
             "A cancel request arrived during dispatch. The carrier's response decides.",
             [optional_text("reason", json!("changed my mind"))],
-        ),
-        AuditEventType::OrderCancelled => fields(
+        )),
+        AuditEventType::OrderCancelled => with_public_reason(fields(
             "The order is cancelled, which is final. `by` is the cause.",
             [
                 optional_text("reason", json!("changed my mind")),
@@ -430,7 +636,7 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
                     json!("request"),
                 ),
             ],
-        ),
+        )),
         AuditEventType::OrderFailed => fields(
             "The order has failed, which is final.",
             [
@@ -547,9 +753,12 @@ fn request_refused(types: &mut SchemaRegistry) -> Payload {
         ],
     );
     refused.schema["properties"]["detail"] = json!({"type": "string"});
-    // The payment that a refused confirmation reported.
+    // The payment that a refused confirmation reported. The amount is `null` if it is not an amount of its currency.
     refused.schema["properties"]["transaction_id"] = types.schema_of::<TransactionId>();
-    refused.schema["properties"]["amount"] = types.schema_of::<Decimal>();
+    refused.schema["properties"]["amount"] = types.schema_of::<Option<Decimal>>();
+    refused.schema["properties"]["event_id"] = json!({"type": "string"});
+    // The amount with which the transaction is recorded.
+    refused.schema["properties"]["recorded_amount"] = types.schema_of::<Decimal>();
     refused.schema["required"] = json!(["request", "code"]);
     refused
 }

@@ -94,11 +94,14 @@ pub async fn is_database_empty(pool: &PgPool) -> Result<bool, BackupError> {
 /// When the file or the database is not suitable. Then nothing is changed.
 pub async fn restore(pool: &PgPool, mut file: impl BufRead) -> Result<Summary, BackupError> {
     let mut transaction = pool::begin(pool).await?;
-    // The backup contains the stock movements, so the trigger must not add them again.
-    sqlx::raw_sql("set local lock_timeout = '30s'; set local orderflow.has_movement = 'on'")
-        .execute(&mut *transaction)
-        .await
-        .for_operation("set the lock timeout")?;
+    // The backup contains the stock movements and the messages, so the triggers must not add them again.
+    sqlx::raw_sql(
+        "set local lock_timeout = '30s'; set local orderflow.has_movement = 'on';
+         set local orderflow.has_messages = 'on'",
+    )
+    .execute(&mut *transaction)
+    .await
+    .for_operation("set the lock timeout")?;
     let tables = tables::list_tables(&mut transaction).await?;
     let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
     let truncate = AssertSqlSafe(format!("truncate {}", names.join(", ")));

@@ -3,6 +3,7 @@
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
+use super::grant::is_of_refund;
 use crate::{Error, error::SqlxResultExt};
 use domain::{
     Balance, Concern, Currency, EXTERNAL, Movement, MovementKind, OrderId, PaymentEvent,
@@ -197,7 +198,8 @@ async fn join(connection: &mut PgConnection, kept: &mut Row, mut other: Row) -> 
     let is_about_second_payment = |movement: &Movement| {
         let is_request = movement.kind == MovementKind::RefundRequested;
         // An excess counted the money twice. A refund that was made is a separate movement.
-        let of_excess = movement.amount.is_some() || movement.reference.starts_with(UNNEEDED);
+        let of_excess = (movement.amount.is_some() && !is_of_refund(movement))
+            || movement.reference.starts_with(UNNEEDED);
         (is_request && of_excess)
             || matches!(
                 movement.kind,
@@ -446,6 +448,13 @@ impl Row {
     /// Removes the ids of another payment, such as the session of another intent.
     fn forget_ids(&mut self, ids: &[TransactionId]) {
         self.aliases.retain(|alias| !ids.contains(alias));
+    }
+
+    /// Returns whether the payment has a movement.
+    pub(super) fn has_movement(&self, kind: MovementKind, reference: &str) -> bool {
+        self.movements
+            .iter()
+            .any(|movement| movement.kind == kind && movement.reference == reference)
     }
 
     /// Returns whether an event has refuted the claim of a caller.
@@ -712,6 +721,7 @@ pub(super) async fn restore(
         (MovementKind::Authorised, balance.authorised),
         (MovementKind::CapturedTotal, balance.captured),
         (MovementKind::RefundedTotal, balance.refunded),
+        (MovementKind::RefundGranted, balance.granted),
     ]
     .into_iter()
     .filter(|(_, amount)| *amount > 0)

@@ -119,7 +119,7 @@ pub async fn request_unneeded(
     let paid: i64 = transactions
         .iter()
         .filter(is_of_total)
-        .map(|known| known.balance.available())
+        .map(|known| known.balance.paying())
         .sum();
     let mut excess = match is_fulfilled {
         true => (paid - order.total_amount.unwrap_or(0)).max(0),
@@ -214,8 +214,8 @@ async fn find_unneeded(
         .filter(|other| other.currency == row.currency && other.payment_id != row.payment_id)
         .map(|other| &other.balance)
         .collect();
-    let paid_by_others: i64 = others.iter().map(|balance| balance.available()).sum();
-    let mut needed = order.total_amount.unwrap_or(0) - paid_by_others;
+    let paid_by_others: i64 = others.iter().map(|balance| balance.paying()).sum();
+    let mut needed = order.total_amount.unwrap_or(0) - paid_by_others - balance.granted;
     if is_new {
         // A new payment only replaces money that was lost, not a refund that the shop made.
         needed = needed.min(others.iter().map(|balance| balance.owed()).sum());

@@ -416,11 +416,16 @@ impl<'a> ListQuery<'a> {
             query.push_bind(email.clone()).push(") and ");
             push_words(query, email, WordMatch::Whole);
         }
+        // No order changes before its creation. A list of the newest orders then begins at this time.
+        let created_before_change = filter
+            .updated_before
+            .filter(|_| !filter.sort.is_by_change());
         for (condition, time) in [
             (" and orders.created_at > ", filter.created_after),
             (" and orders.created_at < ", filter.created_before),
             (" and changed.ts > ", filter.updated_after),
             (" and changed.ts < ", filter.updated_before),
+            (" and orders.created_at < ", created_before_change),
         ] {
             if let Some(time) = time {
                 query.push(condition).push_bind(time);
@@ -432,7 +437,7 @@ impl<'a> ListQuery<'a> {
             }
             Some(OrderAttention::Hold) => {
                 query.push(
-                    " and is_running and waiting_json ->> 'reason' in ('payment_hold', 'hold')",
+                    " and is_running and (hold_json is not null or waiting_json ->> 'reason' in ('payment_hold', 'hold'))",
                 );
             }
             Some(OrderAttention::Stalled) => {

@@ -10,7 +10,7 @@ use crate::{Error, attention, error::SqlxResultExt};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeepReason {
-    /// Money must be refunded, or a payment has no final status.
+    /// Money must be refunded, a payment has no final status, or a return is open.
     OpenMoney,
     OpenDispute,
     /// The work list of money has an entry of the order.
@@ -87,7 +87,7 @@ pub(super) async fn list(
              order by created_at, id limit $4
            )
            select id as "id!", created_at as "created_at!", case
-             when money.is_open then 'open_money'
+             when money.is_open or refund.is_open or returned.is_open then 'open_money'
              when money.is_disputed then 'open_dispute'
              when mail.is_pending then 'pending_mail'
              when stock.is_held then 'held_stock'
@@ -103,6 +103,12 @@ pub(super) async fn list(
                      where movement.payment_id = payments.payment_id and movement.kind = 'joined') > 0) as has_concern
              from payments where order_id = page.id
            ) as money
+           cross join lateral (
+             select bool_or(state = 'pending' or not is_announced) as is_open from refunds where order_id = page.id
+           ) as refund
+           cross join lateral (
+             select bool_or(state in ('requested', 'approved', 'received')) as is_open from returns where order_id = page.id
+           ) as returned
            cross join lateral (
              select bool_or(outcome = 'pending' or received_at >= $1 or updated_at >= $1) as is_recent,
                  bool_or(event_json ->> 'kind' in ('completed_unpaid', 'unconfirmed', 'unreadable', 'report_refused'))

@@ -28,6 +28,12 @@ pub(super) async fn delete(
              delete from webhook_deliveries where order_id = any($1) returning 1
          ), gone_quotes as (
              delete from quotes where order_id = any($1)
+         ), gone_refunds as (
+             delete from refunds where order_id = any($1)
+         ), gone_returns as (
+             delete from returns where order_id = any($1)
+         ), gone_refund_parts as (
+             delete from refund_parts where order_id = any($1)
          ), gone_parcels as (
              delete from shipments where order_id = any($1) returning 1
          ), gone_consignments as (

@@ -8,7 +8,7 @@ use temporalio_workflow::ActivityExecutionError;
 use contract::{FieldError, PaymentConfirmation};
 use domain::{
     Address, AuditEvent, CaptureMode, LineItem, Money, Order, OrderId, OrderState, PaymentEvent,
-    PaymentId, PaymentStatus, Sku, Transaction, TransactionId,
+    PaymentId, PaymentStatus, Shortage, Sku, Transaction, TransactionId,
 };
 
 /// The order's state and the audit events that the database may not have yet. The next activity
@@ -131,6 +131,16 @@ pub struct ValidateOrderInput {
     pub is_earlier: bool,
 }
 
+/// The input of `ReserveInventory`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReserveInventoryInput {
+    #[serde(flatten)]
+    pub write: PendingWrite,
+    /// The most units of all unpaid orders of the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_limit: Option<u32>,
+}
+
 /// The output of `ReserveInventory`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -142,9 +152,38 @@ pub enum ReservationOutcome {
     Unavailable {
         sku: Sku,
         available: i64,
+        /// Each SKU that is short, the first of which is `sku`. Results of earlier releases have none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        shortages: Vec<Shortage>,
     },
     /// Another order has used the quote. Nothing is written.
     QuoteUsed,
+    /// Nothing is reserved, because the other unpaid orders of the customer hold this number of units.
+    CustomerLimit { held: i64 },
+}
+
+/// The input of `ChangeReservation`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangeReservationInput {
+    pub write: PendingWrite,
+    /// The line items that the order needs.
+    pub lines: Vec<LineItem>,
+}
+
+/// The output of `ChangeReservation`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ChangeReservationOutcome {
+    Changed,
+    /// The reservation is as before.
+    Short {
+        sku: Sku,
+        available: i64,
+    },
+    /// The order holds nothing any more.
+    Released,
+    /// The database has a later write of the order, so the order asks again.
+    Superseded,
 }
 
 /// The input of `ChargePayment`.
@@ -314,7 +353,13 @@ impl OrderActivities {
 
     /// Reserves the stock of all line items, or of none.
     #[activity(name = "ReserveInventory")]
-    pub fn reserve_inventory(write: PendingWrite) -> ReservationOutcome {
+    pub fn reserve_inventory(reserve: ReserveInventoryInput) -> ReservationOutcome {
+        unimplemented!()
+    }
+
+    /// Changes the reserved stock to the given line items, or changes nothing.
+    #[activity(name = "ChangeReservation")]
+    pub fn change_reservation(change: ChangeReservationInput) -> ChangeReservationOutcome {
         unimplemented!()
     }
 
@@ -376,7 +421,7 @@ impl OrderActivities {
 
 // The macro generates the definitions in a private module; implementations need their paths.
 pub use order_activities::{
-    CapturePayment, ChargePayment, CommitInventory, ConfirmDelivery, FindEarlierEffects,
-    LookUpPayments, ReceiveOrder, RecordOrder, RecordPayment, RefundPayment, ReleaseInventory,
-    ReserveInventory, ValidateOrder,
+    CapturePayment, ChangeReservation, ChargePayment, CommitInventory, ConfirmDelivery,
+    FindEarlierEffects, LookUpPayments, ReceiveOrder, RecordOrder, RecordPayment, RefundPayment,
+    ReleaseInventory, ReserveInventory, ValidateOrder,
 };

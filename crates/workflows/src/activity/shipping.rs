@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
-use domain::{Address, LineItem, OrderId};
+use domain::{Address, LineItem, OrderId, TrackingEvent};
 
 /// The input of `PreparePackage`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct DispatchCarrierInput {
     pub recorded_by_order: bool,
 }
 
-/// The input of `CancelShipment` and of `DiscardShipment`.
+/// The input of `CancelShipment`, `CheckShipment` and `DiscardShipment`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShipmentRequest {
     pub order_id: OrderId,
@@ -85,7 +85,13 @@ impl ShippingActivities {
     pub fn cancel_shipment(shipment: ShipmentRequest) -> CancelShipmentOutcome {
         unimplemented!()
     }
+
+    /// Asks the carrier for the last thing that happened to the parcel, if it can tell.
+    #[activity(name = "CheckShipment")]
+    pub fn check_shipment(shipment: ShipmentRequest) -> Option<TrackingEvent> {
+        unimplemented!()
+    }
 }
 
 // The macro generates the definitions in a private module; implementations need their paths.
-pub use shipping_activities::{CancelShipment, DispatchCarrier, PreparePackage};
+pub use shipping_activities::{CancelShipment, CheckShipment, DispatchCarrier, PreparePackage};

@@ -29,6 +29,11 @@ impl Answers {
         self.in_run
     }
 
+    /// Returns whether an earlier request had this id.
+    pub(super) fn has(&self, update_id: &str) -> bool {
+        self.by_update_id.contains_key(update_id)
+    }
+
     /// Returns the outcome of an earlier request with this id.
     pub(super) fn find(&self, update_id: &str) -> Option<RecordedOutcome> {
         let mut found = self.by_update_id.get(update_id)?.clone();
@@ -98,6 +103,9 @@ mod tests {
                 message: "Shipping address updated.".to_owned(),
                 already: false,
                 shipping_address: None,
+                notes: None,
+                items: None,
+                seq: None,
             },
             request: None,
         }

@@ -238,7 +238,7 @@ fn next_capture(order: &OrderWorkflow, asked: &[PaymentId]) -> Option<(PaymentId
     let transactions = order.payments.transactions();
     let captured: i64 = transactions
         .iter()
-        .map(|transaction| transaction.balance.available())
+        .map(|transaction| transaction.balance.paying())
         .sum();
     let left = order.state.order.as_ref()?.total.minor() - captured;
     transactions

@@ -1,15 +1,13 @@
 //! Compensation of a stopped order, newest effect first, until each compensation succeeds.
 
-use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
 use super::{
-    Compensation, OrderWorkflow, current_time, earlier_runs, payment_record, persistence,
+    Compensation, OrderWorkflow, earlier_runs, inventory, payment_record, persistence,
     refund::{refund_payments, refund_transactions},
     shipment,
 };
-use crate::activity::OrderActivities;
-use domain::{AuditEventType, Step};
+use domain::Step;
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -30,20 +28,7 @@ pub(super) async fn compensate_order(ctx: &Context) {
             Compensation::DiscardShipment { number } => {
                 shipment::discard_shipment(ctx, number).await;
             }
-            Compensation::ReleaseInventory => {
-                let released =
-                    persistence::run_durable(ctx, OrderActivities::release_inventory, |write| {
-                        write
-                    })
-                    .await;
-                ctx.state_mut(|order| order.is_reserved = false);
-                let now = current_time(ctx);
-                if released {
-                    ctx.state_mut(|order| {
-                        order.append_audit_event(AuditEventType::InventoryReleased, json!({}), now)
-                    });
-                }
-            }
+            Compensation::ReleaseInventory => inventory::release(ctx).await,
         }
     } // Money that arrived meanwhile, or that belongs to no order.
     refund_transactions(ctx).await;

@@ -11,9 +11,10 @@
 //! | `reject_order` | [`OrderWorkflow::decide_rejection`] |
 //! | `hold_order` | [`OrderWorkflow::decide_hold`] |
 //! | `release_order` | [`OrderWorkflow::decide_release`] |
+//! | `update_order` | [`OrderWorkflow::decide_notes_change`] |
 //! | `confirm_delivery` | [`OrderWorkflow::decide_delivery_confirmation`] |
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
 use super::{
@@ -21,15 +22,20 @@ use super::{
     payments::{AcceptedPayment, PaymentPhase},
     recall::StopReason,
     request_name,
+    transitions::Reasons,
 };
 use contract::{
     Approval, Cancellation, DeliveryConfirmation, HoldRequest, PaymentCancellation,
-    PaymentConfirmation, RefusalCode, Rejection, Release, UpdateOutcome,
+    PaymentConfirmation, RefusalCode, Rejection, Release, ReportedPayment, UpdateOutcome,
+    address_hash,
 };
 use domain::{
-    Address, AddressChange, AuditEventType, EXTERNAL, Hold, Money, OrderStatus, PartialPayments,
-    PaymentEvent, PaymentStatus, ReviewDecision, TransactionId,
+    Address, AddressChange, AuditEventType, EXTERNAL, Hold, Money, NotesChange, OrderStatus,
+    PartialPayments, PaymentEvent, PaymentStatus, ReviewDecision, Step, TransactionId,
 };
+
+/// The difference between the clocks of the carrier and of orderflow that is accepted.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 const STOPPING: &str = "the order is being cancelled or has passed its deadline";
 
@@ -43,6 +49,15 @@ pub(super) enum Decision {
     },
 }
 
+/// A confirmation of a transaction that the order knows, and that is not a repeat.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ChangedRepeat {
+    /// The transaction is recorded with this amount.
+    OtherAmount(Money),
+    /// The order has stopped, and its money is or was refunded.
+    Refunded(ReportedPayment),
+}
+
 /// The payments that an order accepts beside the money that it waits for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct AcceptanceRules {
@@ -50,6 +65,42 @@ pub(super) struct AcceptanceRules {
     pub(super) takes_part: bool,
     /// Missing money of an order that was paid before ([`OrderWorkflow::replaceable_money`]).
     pub(super) replaceable: i64,
+}
+
+/// Adds a name in a request to the payload of its audit event. It is a claim of the caller.
+pub(super) fn with_claim(
+    mut payload: serde_json::Value,
+    name: &str,
+    claimed: Option<&str>,
+) -> serde_json::Value {
+    if let Some(claimed) = claimed {
+        payload["claims"] = json!({name: claimed});
+    }
+    payload
+}
+
+fn reasons_of(internal: Option<&str>, public: Option<&str>) -> Reasons {
+    Reasons {
+        internal: internal.map(str::to_owned),
+        public: public.map(str::to_owned),
+    }
+}
+
+fn approved(approval: &Approval) -> serde_json::Value {
+    let mut payload = json!({"note": approval.note});
+    if let Some(public) = &approval.public_reason {
+        payload["public_reason"] = json!(public);
+    }
+    with_claim(payload, "reviewer", approval.reviewer.as_deref())
+}
+
+fn rejected(rejection: &Rejection) -> serde_json::Value {
+    let payload = reasons_of(
+        rejection.reason.as_deref(),
+        rejection.public_reason.as_deref(),
+    )
+    .add_to(json!({}));
+    with_claim(payload, "reviewer", rejection.reviewer.as_deref())
 }
 
 impl OrderWorkflow {
@@ -60,16 +111,18 @@ impl OrderWorkflow {
         now: DateTime<Utc>,
     ) -> UpdateOutcome {
         if let Some(hold) = self.find_hold().filter(|_| !self.is_stopped()) {
-            self.append_audit_event(AuditEventType::ReviewApproved, json!(approval), now);
+            self.append_audit_event(AuditEventType::ReviewApproved, approved(&approval), now);
             self.release_hold(hold);
-            return self.success("Order approved.", false);
+            return self
+                .success("Order approved.", false)
+                .at_step(Step::Prepare);
         }
         match &self.review {
             Review::Open if !self.is_stopped() => {
-                self.append_audit_event(AuditEventType::ReviewApproved, json!(approval), now);
+                self.append_audit_event(AuditEventType::ReviewApproved, approved(&approval), now);
                 self.review = Review::Approved;
                 self.state.review = Some(ReviewDecision::Approved);
-                self.success("Order approved.", false)
+                self.success("Order approved.", false).at_step(Step::Pay)
             }
             Review::Approved => self.success("Order approved.", true),
             Review::Open | Review::Rejected | Review::Over => self.refuse_request(
@@ -88,17 +141,25 @@ impl OrderWorkflow {
         now: DateTime<Utc>,
     ) -> UpdateOutcome {
         if self.shipping.is_none() && self.find_hold().is_some() && !self.is_stopped() {
-            self.append_audit_event(AuditEventType::ReviewRejected, json!(rejection), now);
+            self.append_audit_event(AuditEventType::ReviewRejected, rejected(&rejection), now);
             self.state.review = Some(ReviewDecision::Rejected);
-            self.transition_to_cancelled(rejection.reason, "review", now);
+            let reasons = reasons_of(
+                rejection.reason.as_deref(),
+                rejection.public_reason.as_deref(),
+            );
+            self.transition_to_cancelled(reasons, "review", now);
             return self.success("Order rejected.", false);
         }
         match &self.review {
             Review::Open if !self.is_stopped() => {
-                self.append_audit_event(AuditEventType::ReviewRejected, json!(rejection), now);
+                self.append_audit_event(AuditEventType::ReviewRejected, rejected(&rejection), now);
                 self.review = Review::Rejected;
                 self.state.review = Some(ReviewDecision::Rejected);
-                self.transition_to_cancelled(rejection.reason, "review", now);
+                let reasons = reasons_of(
+                    rejection.reason.as_deref(),
+                    rejection.public_reason.as_deref(),
+                );
+                self.transition_to_cancelled(reasons, "review", now);
                 self.success("Order rejected.", false)
             }
             Review::Rejected => self.success("Order rejected.", true),
@@ -142,22 +203,26 @@ impl OrderWorkflow {
             | OrderStatus::Preparing
             | OrderStatus::Shipped
             | OrderStatus::Delivered => {
+                let reasons = reasons_of(
+                    cancellation.reason.as_deref(),
+                    cancellation.public_reason.as_deref(),
+                );
                 let Some(shipping) = &mut self.shipping else {
-                    self.transition_to_cancelled(cancellation.reason, "request", now);
+                    self.transition_to_cancelled(reasons, "request", now);
                     return Decision::Immediate(self.success("Order cancelled.", false));
                 };
                 let recall = shipping.recall.get_or_insert_default();
                 let already = matches!(recall.stop, Some(StopReason::Cancel { .. }));
-                let reason = cancellation.reason.clone();
-                recall.stop.get_or_insert(StopReason::Cancel {
-                    reason,
-                    by: "request".to_owned(),
-                });
-                self.append_audit_event(
-                    AuditEventType::CancelRequested,
-                    json!({"reason": cancellation.reason}),
-                    now,
-                );
+                if recall.stop.is_none() {
+                    recall.stop = Some(StopReason::Cancel {
+                        reason: cancellation.reason.clone(),
+                        public_reason: cancellation.public_reason.clone(),
+                        by: "request".to_owned(),
+                    });
+                    recall.origins.stop = self.origin.clone();
+                }
+                let payload = reasons.add_to(json!({}));
+                self.append_audit_event(AuditEventType::CancelRequested, payload, now);
                 Decision::AfterRecall {
                     recall_number: self.recalls_decided,
                     already,
@@ -229,6 +294,7 @@ impl OrderWorkflow {
                     ));
                 }
                 recall.address = Some(address);
+                recall.origins.address = self.origin.clone();
                 self.append_audit_event(AuditEventType::AddressRequested, json!({}), now);
                 Decision::AfterRecall {
                     recall_number: self.recalls_decided,
@@ -263,14 +329,18 @@ impl OrderWorkflow {
             _ if self.is_free() => (RefusalCode::NotPaid, "the order is free"),
             OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
                 match &mut self.shipping {
-                    // A paid order enters shipping in the same workflow task, so an order outside
-                    // shipping is not paid.
+                    // A paid order enters shipping in the same workflow task, unless it reserves its
+                    // stock again. So an order outside shipping is not paid.
                     None => (RefusalCode::NotPaid, "the order has no payment to refund"),
                     Some(shipping) => {
                         let recall = shipping.recall.get_or_insert_default();
                         if recall.stop.is_none() {
                             let already = std::mem::replace(&mut recall.payment, true);
-                            let payload = json!({"reason": cancellation.reason});
+                            let payload = reasons_of(
+                                cancellation.reason.as_deref(),
+                                cancellation.public_reason.as_deref(),
+                            )
+                            .add_to(json!({}));
                             self.append_audit_event(
                                 AuditEventType::PaymentCancelRequested,
                                 payload,
@@ -321,13 +391,17 @@ impl OrderWorkflow {
             ));
         }
         let present = self.state.hold.as_ref();
-        let already = present.is_some_and(|hold| hold.reason == request.reason);
+        let already = present.is_some_and(|hold| {
+            hold.reason == request.reason && hold.public_reason == request.public_reason
+        });
         let since = present.map_or(now, |hold| hold.since);
         if !already {
-            let payload = json!({"reason": request.reason});
+            let payload = reasons_of(request.reason.as_deref(), request.public_reason.as_deref())
+                .add_to(json!({}));
             self.append_audit_event(AuditEventType::OrderHeld, payload, now);
             self.state.hold = Some(Hold {
                 reason: request.reason,
+                public_reason: request.public_reason,
                 since,
             });
         }
@@ -347,10 +421,47 @@ impl OrderWorkflow {
     pub(super) fn decide_release(&mut self, request: Release, now: DateTime<Utc>) -> UpdateOutcome {
         let was_held = self.state.hold.take().is_some();
         if was_held {
-            let payload = json!({"reason": request.reason});
+            let payload = reasons_of(request.reason.as_deref(), request.public_reason.as_deref())
+                .add_to(json!({}));
             self.append_audit_event(AuditEventType::OrderReleased, payload, now);
         }
         self.success("Order released.", !was_held)
+    }
+
+    /// Changes the shop's notes, whatever the status of the order is.
+    pub(super) fn decide_notes_change(
+        &mut self,
+        change: &NotesChange,
+        now: DateTime<Utc>,
+    ) -> UpdateOutcome {
+        let Some(order) = &mut self.state.order else {
+            let detail = "the order was not validated";
+            return self.refuse_request(
+                request_name::UPDATE_ORDER,
+                RefusalCode::OrderClosed,
+                detail,
+                now,
+            );
+        };
+        let notes = match order.notes.changed_by(change) {
+            Ok(notes) => notes,
+            Err(error) => {
+                let detail = format!("the metadata {error} after the change");
+                return self.refuse_request(
+                    request_name::UPDATE_ORDER,
+                    RefusalCode::MetadataTooLarge,
+                    &detail,
+                    now,
+                );
+            }
+        };
+        let already = notes == order.notes;
+        if !already {
+            let payload = order.notes.difference(&notes);
+            order.notes = notes.clone();
+            self.append_audit_event(AuditEventType::OrderUpdated, payload, now);
+        }
+        self.notes_success(notes, already)
     }
 
     pub(super) fn is_refunding(&self) -> bool {
@@ -361,12 +472,16 @@ impl OrderWorkflow {
     }
 
     pub(super) fn change_address(&mut self, address: Address, now: DateTime<Utc>) {
+        let order_id = &self.state.order_id;
+        let new = address_hash(order_id, &address);
+        let mut old = None;
         if let Some(order) = &mut self.state.order {
+            let present = order.shipping_address.as_ref();
+            old = present.and_then(|address| address_hash(order_id, address));
             order.shipping_address = Some(address);
         }
-        // The event does not contain the address, because more people read the audit log than the
-        // order.
-        self.append_audit_event(AuditEventType::AddressUpdated, json!({}), now);
+        let payload = json!({"old": old, "new": new});
+        self.append_audit_event(AuditEventType::AddressUpdated, payload, now);
     }
 
     /// Decides a payment confirmation. Returns `None` when the payment is accepted and must still
@@ -427,12 +542,15 @@ impl OrderWorkflow {
         };
         if let Some((code, detail)) = refusal {
             if self.state.is_running() {
-                self.audit_refused_payment(&confirmation, code, now);
+                self.audit_refused_payment(&confirmation, code, None, now);
             }
-            return Some(self.refusal(code, detail));
+            let payment = self.payments.reported(id, self.is_stopped());
+            return Some(self.payment_refusal(code, detail.to_owned(), payment));
         }
         let Some(order) = &self.state.order else {
-            return Some(self.refusal(RefusalCode::OrderClosed, "the order was not validated"));
+            let detail = "the order was not validated".to_owned();
+            let payment = self.payments.reported(id, true);
+            return Some(self.payment_refusal(RefusalCode::OrderClosed, detail, payment));
         };
         let missing = match rules.replaceable {
             0 => self.missing_money(order),
@@ -469,6 +587,7 @@ impl OrderWorkflow {
             confirmation,
             amount: amount.minor(),
             event: event.cloned().map(Box::new),
+            origin: self.origin.clone(),
         });
         None
     }
@@ -492,7 +611,73 @@ impl OrderWorkflow {
             "expected_currency": expected.map(|expected| expected.currency()),
         });
         self.append_audit_event(AuditEventType::PaymentMismatch, payload, now);
-        self.refusal(RefusalCode::PaymentMismatch, detail)
+        let payment = self
+            .payments
+            .reported(&confirmation.transaction_id, self.is_stopped());
+        self.payment_refusal(RefusalCode::PaymentMismatch, detail.to_owned(), payment)
+    }
+
+    /// Returns the reason why a caller's confirmation of a known transaction is not a repeat: it has
+    /// another amount, or the money is not that of the order any more.
+    pub(super) fn find_changed_repeat(
+        &self,
+        confirmation: &PaymentConfirmation,
+    ) -> Option<ChangedRepeat> {
+        let id = &confirmation.transaction_id;
+        let order = self.state.order.as_ref()?;
+        let recorded = match (self.payments.find(id), self.payments.find_accepted(id)) {
+            (Some(transaction), _) if !confirmation.repeats(transaction) => {
+                let balance = &transaction.balance;
+                let minor = [balance.captured, balance.authorised, transaction.amount]
+                    .into_iter()
+                    .find(|minor| *minor > 0);
+                Money::from_minor(minor?, transaction.currency).ok()?
+            }
+            (Some(_), _) | (None, None) => {
+                let payment = self.payments.reported(id, self.is_stopped());
+                let is_refunded = self.is_stopped() && payment != ReportedPayment::NotTaken;
+                return is_refunded.then_some(ChangedRepeat::Refunded(payment));
+            }
+            (None, Some(accepted)) => {
+                let known = Money::from_minor(accepted.amount, order.currency).ok()?;
+                let code = confirmation.currency.as_deref();
+                let is_same = code.is_none_or(|code| code == order.currency.code())
+                    && Money::from_decimal(confirmation.amount, order.currency) == Ok(known);
+                if is_same {
+                    return None;
+                }
+                known
+            }
+        };
+        Some(ChangedRepeat::OtherAmount(recorded))
+    }
+
+    /// Refuses a caller's confirmation of a known transaction.
+    pub(super) fn refuse_changed_repeat(
+        &mut self,
+        confirmation: &PaymentConfirmation,
+        repeat: ChangedRepeat,
+        now: DateTime<Utc>,
+    ) -> UpdateOutcome {
+        let id = &confirmation.transaction_id;
+        let (code, detail, recorded) = match repeat {
+            ChangedRepeat::OtherAmount(recorded) => {
+                let detail = format!("{id} is recorded with {recorded}");
+                (RefusalCode::TransactionMismatch, detail, Some(recorded))
+            }
+            ChangedRepeat::Refunded(_) => {
+                let detail = "the order has stopped; it has the payment and refunds it";
+                (RefusalCode::PaymentRefunded, detail.to_owned(), None)
+            }
+        };
+        let payment = match repeat {
+            ChangedRepeat::Refunded(payment) => payment,
+            ChangedRepeat::OtherAmount(_) => self.payments.reported(id, self.is_stopped()),
+        };
+        if self.state.is_running() {
+            self.audit_refused_payment(confirmation, code, recorded, now);
+        }
+        self.payment_refusal(code, detail, payment)
     }
 
     /// Returns the reason why a recorded transaction does not pay the order, although a caller
@@ -532,14 +717,50 @@ impl OrderWorkflow {
         })
     }
 
+    /// Returns the reason why the parcel cannot have been delivered at the confirmed time. Orders of
+    /// earlier releases accept every time.
+    fn find_impossible_delivery(
+        &self,
+        confirmation: &DeliveryConfirmation,
+        now: DateTime<Utc>,
+    ) -> Option<String> {
+        let delivered_at = confirmation.delivered_at?;
+        let shipped_at = self.state.shipment.as_ref()?.shipped_at?;
+        let earliest = shipped_at - CLOCK_TOLERANCE;
+        let is_possible = (earliest..=now + CLOCK_TOLERANCE).contains(&delivered_at);
+        (self.receipt >= 7 && !is_possible).then(|| {
+            let text = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+            format!(
+                "the delivery must be between the dispatch at {} and now, {}",
+                text(shipped_at),
+                text(now)
+            )
+        })
+    }
+
     /// Accepts the confirmation of a delivery for a dispatched order.
     pub(super) fn decide_delivery_confirmation(
         &mut self,
         confirmation: DeliveryConfirmation,
         now: DateTime<Utc>,
     ) -> UpdateOutcome {
+        let is_awaited = self.state.status() == OrderStatus::Shipped
+            && self.delivery.is_none()
+            && self.state.is_running();
+        if let Some(detail) = self
+            .find_impossible_delivery(&confirmation, now)
+            .filter(|_| is_awaited)
+        {
+            return self.refuse_request(
+                request_name::CONFIRM_DELIVERY,
+                RefusalCode::DeliveryTimeInvalid,
+                &detail,
+                now,
+            );
+        }
         match self.state.status() {
-            OrderStatus::Shipped if self.delivery.is_none() && self.state.is_running() => {
+            OrderStatus::Shipped if is_awaited => {
+                self.delivery_origin = self.origin.clone();
                 self.delivery = Some(confirmation);
                 self.success("Delivery confirmed.", false)
             }

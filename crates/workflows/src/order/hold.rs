@@ -10,7 +10,7 @@ use waiting::WaitOutcome;
 
 use super::{
     OrderWorkflow, Progress, continuation::WaitingPlace, current_time, persistence, recall::Recall,
-    waiting,
+    transitions::Reasons, waiting,
 };
 use domain::{AuditEventType, Step, WaitReason, WaitingFor};
 
@@ -50,7 +50,7 @@ pub(super) async fn await_release(ctx: &Context) -> Progress<bool> {
         order.state.waiting_for = None;
         if waited == WaitOutcome::TimedOut {
             let reason = Some("the payment was held for a year".to_owned());
-            order.transition_to_cancelled(reason, "payment_hold", now);
+            order.transition_to_cancelled(Reasons::internal(reason), "payment_hold", now);
         } else {
             order.append_audit_event(AuditEventType::PaymentReleased, json!({}), now);
         }
@@ -76,7 +76,7 @@ pub(super) async fn await_operator(ctx: &Context, place: WaitingPlace) -> Progre
         order.state.waiting_for = None;
         if waited == WaitOutcome::TimedOut {
             let reason = Some("the order was held for a year".to_owned());
-            order.transition_to_cancelled(reason, "hold", now);
+            order.transition_to_cancelled(Reasons::internal(reason), "hold", now);
         }
     });
     waiting::ensure_not_stopped(ctx)?;

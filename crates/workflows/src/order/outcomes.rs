@@ -5,8 +5,11 @@ use serde_json::json;
 
 use super::{OrderWorkflow, request_name};
 use crate::Message;
-use contract::{PaymentConfirmation, RefusalCode, UpdateOutcome};
-use domain::{AuditEventType, PaymentStatus};
+use contract::{
+    ChangedItems, LineItemView, PaymentConfirmation, RefusalCode, ReportedPayment, RequestOrigin,
+    UpdateOutcome,
+};
+use domain::{AuditEventType, Money, Notes, PaymentStatus};
 
 impl OrderWorkflow {
     /// Returns the request of a signal. A malformed signal becomes an audit event instead.
@@ -21,7 +24,9 @@ impl OrderWorkflow {
             Message::Malformed(reason) => {
                 let payload =
                     json!({"request": request, "code": RefusalCode::Malformed, "detail": reason});
-                self.append_audit_event(AuditEventType::RequestRefused, payload, now);
+                self.caused_by(Some(RequestOrigin::temporal()), |order| {
+                    order.append_audit_event(AuditEventType::RequestRefused, payload, now);
+                });
                 None
             }
         }
@@ -42,15 +47,19 @@ impl OrderWorkflow {
         &mut self,
         confirmation: &PaymentConfirmation,
         code: RefusalCode,
+        recorded: Option<Money>,
         now: DateTime<Utc>,
     ) {
-        let payload = json!({
+        let mut payload = json!({
             "request": request_name::CONFIRM_PAYMENT,
             "code": code,
             "status": self.state.status(),
             "transaction_id": confirmation.transaction_id,
             "amount": confirmation.amount,
         });
+        if let Some(recorded) = recorded {
+            payload["recorded_amount"] = json!(recorded.decimal());
+        }
         self.append_audit_event(AuditEventType::RequestRefused, payload, now);
     }
 
@@ -73,6 +82,22 @@ impl OrderWorkflow {
             code,
             detail: detail.to_owned(),
             status: self.state.status(),
+            payment: None,
+        }
+    }
+
+    /// Refuses a payment confirmation, and names the payment that it reports.
+    pub(super) fn payment_refusal(
+        &self,
+        code: RefusalCode,
+        detail: String,
+        payment: ReportedPayment,
+    ) -> UpdateOutcome {
+        UpdateOutcome::Refused {
+            code,
+            detail,
+            status: self.state.status(),
+            payment: Some(payment),
         }
     }
 
@@ -81,6 +106,7 @@ impl OrderWorkflow {
             code: RefusalCode::Malformed,
             detail: reason,
             status: self.state.status(),
+            payment: None,
         }
     }
 
@@ -91,6 +117,27 @@ impl OrderWorkflow {
             message: message.to_owned(),
             already,
             shipping_address: None,
+            notes: None,
+            items: None,
+            seq: Some(self.state.last_seq()),
+        }
+    }
+
+    pub(super) fn items_success(&self, already: bool) -> UpdateOutcome {
+        UpdateOutcome::Done {
+            status: self.state.status(),
+            step: self.state.step(),
+            message: "Items updated.".to_owned(),
+            already,
+            shipping_address: None,
+            notes: None,
+            items: self.state.order.as_ref().map(|order| {
+                Box::new(ChangedItems {
+                    items: order.lines.iter().map(LineItemView::from).collect(),
+                    total_amount: order.total.decimal(),
+                })
+            }),
+            seq: Some(self.state.last_seq()),
         }
     }
 
@@ -113,6 +160,22 @@ impl OrderWorkflow {
                 .as_ref()
                 .and_then(|order| order.shipping_address.clone())
                 .map(Box::new),
+            notes: None,
+            items: None,
+            seq: Some(self.state.last_seq()),
+        }
+    }
+
+    pub(super) fn notes_success(&self, notes: Notes, already: bool) -> UpdateOutcome {
+        UpdateOutcome::Done {
+            status: self.state.status(),
+            step: self.state.step(),
+            message: "Order updated.".to_owned(),
+            already,
+            shipping_address: None,
+            notes: Some(Box::new(notes)),
+            items: None,
+            seq: Some(self.state.last_seq()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Payment of an order, exactly once: by our own charge, or by money that others report.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
@@ -9,11 +11,12 @@ use super::{
     Compensation, OrderStopped, OrderWorkflow, Progress,
     charge::{charge_payment, fail_payment, query_unfinished_charge},
     continuation::WaitingPlace,
-    current_time, hold,
+    current_time, hold, inventory, items,
     payment_record::{add_refund_compensation, record_payment},
     payments::{AwaitedPayment, PaymentPhase},
     persistence,
     refund::{refund_excess, refund_payments},
+    transitions::Reasons,
     waiting,
 };
 use crate::{
@@ -54,6 +57,11 @@ pub(super) async fn collect_payment(ctx: &Context) -> Progress {
 /// Charges the order or waits for its payment, as soon as no operator holds it.
 pub(super) async fn pay_order(ctx: &Context) -> Progress {
     hold::await_operator(ctx, WaitingPlace::HeldPayment).await?;
+    items::await_change(ctx).await;
+    waiting::ensure_not_stopped(ctx)?;
+    if ctx.state(OrderWorkflow::is_free) {
+        return mark_paid(ctx);
+    }
     let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
         return Err(OrderStopped);
     };
@@ -71,10 +79,7 @@ pub(super) async fn pay_order(ctx: &Context) -> Progress {
 /// Resumes the wait for a payment in which the run before continued as new.
 pub(super) async fn resume_payment(ctx: &Context) -> Progress {
     ctx.state_mut(|order| order.takes_up(WaitingPlace::Payment));
-    let Some(valid) = ctx.state(|order| order.state.order.clone()) else {
-        return Err(OrderStopped);
-    };
-    await_money(ctx, &valid).await?;
+    await_money(ctx).await?;
     mark_paid(ctx)
 }
 
@@ -130,16 +135,28 @@ async fn await_payment(
         order.append_audit_event(AuditEventType::PaymentRequested, payload, requested);
     });
     persistence::publish_search_attributes(ctx);
-    await_money(ctx, valid).await
+    await_money(ctx).await
 }
 
-async fn await_money(ctx: &Context, valid: &Order) -> Progress {
+/// Returns the order as it is now. A request can change its quantities while it waits.
+fn current_order(ctx: &Context) -> Progress<Order> {
+    ctx.state(|order| order.state.order.clone())
+        .ok_or(OrderStopped)
+}
+
+async fn await_money(ctx: &Context) -> Progress {
+    wait_for_money(ctx).await?;
+    inventory::reserve_again(ctx).await
+}
+
+async fn wait_for_money(ctx: &Context) -> Progress {
     let awaited = |order: &OrderWorkflow| order.payments.awaited().map(|awaited| awaited.requested);
     let requested = ctx.state(awaited).unwrap_or_else(|| current_time(ctx));
     loop {
         persistence::write_pending(ctx).await;
+        let valid = current_order(ctx)?;
         let (left, timeout) = ctx.state_mut(|order| {
-            order.state.waiting_for = waiting_for(order, valid, requested);
+            order.state.waiting_for = waiting_for(order, &valid, requested);
             let timeout = payment_timeout(order);
             let elapsed = (current_time(ctx) - requested).to_std().unwrap_or_default();
             (timeout.duration().saturating_sub(elapsed), timeout)
@@ -149,13 +166,21 @@ async fn await_money(ctx: &Context, valid: &Order) -> Progress {
         } else {
             has_payment_news_or_is_processing
         };
-        if waiting::wait_at(ctx, WaitingPlace::Payment, wake, left).await? == WaitOutcome::TimedOut
-        {
-            if query_unfinished_charge(ctx, valid).await {
+        let reserved_for = ctx.state(|order| reservation_left(order, timeout, left));
+        let length = reserved_for.unwrap_or(left);
+        let waited = waiting::wait_at(ctx, WaitingPlace::Payment, wake, length).await?;
+        if waited == WaitOutcome::TimedOut && reserved_for.is_some() {
+            inventory::release_unpaid(ctx).await;
+            continue;
+        }
+        items::await_change(ctx).await;
+        let valid = current_order(ctx)?;
+        if waited == WaitOutcome::TimedOut {
+            if query_unfinished_charge(ctx, &valid).await {
                 return Ok(());
             }
             if ctx.patched(patches::LOOK_UP_PAYMENTS)
-                && look_up_payments(ctx, valid, requested).await
+                && look_up_payments(ctx, &valid, requested).await
             {
                 continue;
             }
@@ -167,7 +192,10 @@ async fn await_money(ctx: &Context, valid: &Order) -> Progress {
                     now,
                 );
                 order.transition_to_cancelled(
-                    Some(format!("no payment within {timeout}")),
+                    Reasons::of_order(
+                        format!("no payment within {timeout}"),
+                        "no payment arrived in time",
+                    ),
                     "payment_timeout",
                     now,
                 );
@@ -175,7 +203,7 @@ async fn await_money(ctx: &Context, valid: &Order) -> Progress {
             return Err(OrderStopped);
         }
         if let Some(accepted) = ctx.state(|order| order.payments.accepted.front().cloned()) {
-            record_payment(ctx, valid, accepted).await?;
+            record_payment(ctx, &valid, accepted).await?;
         } else if let Some(reason) = ctx.state(|order| order.payments.awaited()?.declined.clone()) {
             return fail_payment(ctx, FailureCode::PaymentDeclined, reason);
         }
@@ -189,6 +217,19 @@ async fn await_money(ctx: &Context, valid: &Order) -> Progress {
             return Ok(());
         }
     }
+}
+
+/// Returns the time until the order releases its stock, if that is before the end of its wait for a
+/// payment in `left`. A slow payment method extends both times alike.
+fn reservation_left(order: &OrderWorkflow, timeout: Span, left: Duration) -> Option<Duration> {
+    let limits = order.policy.hold_limits.filter(|_| order.is_reserved)?;
+    let extended = timeout
+        .duration()
+        .saturating_sub(order.policy.payment_timeout.duration());
+    let held_for = limits.timeout.duration() + extended;
+    let released_before = timeout.duration().checked_sub(held_for)?;
+    let reserved_for = left.saturating_sub(released_before);
+    (reserved_for < left).then_some(reserved_for)
 }
 
 fn is_processing(order: &OrderWorkflow) -> bool {
@@ -233,7 +274,10 @@ fn waiting_for(
     } else {
         WaitReason::Payment
     };
-    Some(WaitingFor::new(reason, requested, payment_timeout(order)))
+    Some(WaitingFor {
+        stock_released: order.has_released_stock(),
+        ..WaitingFor::new(reason, requested, payment_timeout(order))
+    })
 }
 
 /// Asks the providers for payments whose webhook events may be lost. Returns whether the order has

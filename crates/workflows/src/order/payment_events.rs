@@ -25,7 +25,9 @@ use crate::{
     },
     patches, policies,
 };
-use contract::{Cancellation, PaymentConfirmation, UpdateOutcome, settlement_workflow_id};
+use contract::{
+    Cancellation, PaymentConfirmation, RequestOrigin, UpdateOutcome, settlement_workflow_id,
+};
 use domain::{
     AuditEventType, PartialPayments, PaymentEvent, PaymentEventKind, PaymentInfo, PaymentStatus,
     Span, Transaction, WebhookOutcome, WebhookProvider,
@@ -307,12 +309,23 @@ pub(super) fn cancellation_for_lost_payment(provider: Option<WebhookProvider>) -
         reason: Some(format!(
             "{provider} reported that the payment was refunded or declined"
         )),
+        public_reason: Some("the payment was refunded or declined".to_owned()),
     }
 }
 
 impl OrderWorkflow {
     /// Decides about an event.
     pub(super) fn decide_payment_event(
+        &mut self,
+        event: &PaymentEvent,
+        rules: EventRules,
+        now: DateTime<Utc>,
+    ) -> EventDecision {
+        let origin = RequestOrigin::of_payment_event(event);
+        self.caused_by(origin, |order| order.decide_event(event, rules, now))
+    }
+
+    fn decide_event(
         &mut self,
         event: &PaymentEvent,
         rules: EventRules,
@@ -512,10 +525,12 @@ impl OrderWorkflow {
                 AppliedEvent::Done
             };
         }
-        if let Some((kind, payload)) = entry {
-            self.append_audit_event(kind, payload, now);
-        }
-        self.react_to_ledger(event.provider, now);
+        self.caused_by(RequestOrigin::of_payment_event(event), |order| {
+            if let Some((kind, payload)) = entry {
+                order.append_audit_event(kind, payload, now);
+            }
+            order.react_to_ledger(event.provider, now);
+        });
         if self.is_stopped() {
             AppliedEvent::Stopped
         } else if self.is_paid() {

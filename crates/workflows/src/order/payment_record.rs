@@ -13,10 +13,10 @@ use crate::{
     activity::{OrderActivities, RecordPaymentInput, RecordPaymentOutcome},
     patches,
 };
-use contract::{PaymentConfirmation, RefusalCode, UpdateOutcome};
+use contract::{PaymentConfirmation, RefusalCode, ReportedPayment};
 use domain::{
     AuditEventType, Decimal, EXTERNAL, FailureCode, Money, Order, OrderStatus, PaymentId,
-    PaymentInfo, PaymentStatus, Step, TransactionId, WebhookProvider,
+    PaymentInfo, PaymentStatus, Step, Transaction, TransactionId, WebhookProvider,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -82,6 +82,7 @@ pub(super) async fn record_payment(
         confirmation,
         event,
         amount,
+        origin,
     } = accepted;
     // The order's own payment id names one payment. Each later payment has another id.
     let own = ctx.state(
@@ -149,7 +150,7 @@ pub(super) async fn record_payment(
                     awaited.unfinished = None;
                 }
                 let (kind, payload) = order.receipt_entry(&transaction_id, &confirmation, valid);
-                order.append_audit_event(kind, payload, now);
+                order.caused_by(origin, |order| order.append_audit_event(kind, payload, now));
                 let by_api = confirmation.provider.is_none();
                 if is_lost && !(by_api && order.is_stopped()) {
                     let cancellation = payment_events::cancellation_for_lost_payment(reporter);
@@ -157,7 +158,9 @@ pub(super) async fn record_payment(
                     order.decide_cancel(cancellation, now);
                     if by_api {
                         let detail = format!("the order is cancelled, because {reason}");
-                        order.refuse_confirmation(transaction_id, RefusalCode::OrderClosed, detail);
+                        let payment = order.payments.reported(&transaction_id, true);
+                        let refusal = (RefusalCode::PaymentRefunded, payment);
+                        order.refuse_confirmation(transaction_id, refusal, detail);
                         return Ok(());
                     }
                 }
@@ -169,6 +172,7 @@ pub(super) async fn record_payment(
             }
             RecordPaymentOutcome::PaymentInUse if is_own => {
                 (order.state.payment, order.compensations) = before;
+                let refusal = refusal_of(transaction.as_ref());
                 if let Some(transaction) = transaction {
                     // The money is due: it belongs to no order.
                     order.note_transaction(transaction, now);
@@ -185,14 +189,15 @@ pub(super) async fn record_payment(
                     now,
                 );
                 order.transition_to_failed(FailureCode::PaymentIdInUse, detail.clone(), now);
-                order.refuse_confirmation(transaction_id, RefusalCode::PaymentIdInUse, detail);
+                order.refuse_confirmation(transaction_id, refusal, detail);
                 Err(OrderStopped)
             }
             // A payment id derived from the transaction collides exactly when the transaction is in
             // use.
             RecordPaymentOutcome::PaymentInUse | RecordPaymentOutcome::TransactionInUse => {
                 (order.state.payment, order.compensations) = before;
-                order.audit_refused_payment(&confirmation, RefusalCode::PaymentIdInUse, now);
+                let refusal = refusal_of(transaction.as_ref());
+                order.audit_refused_payment(&confirmation, refusal.0, None, now);
                 let detail = match transaction {
                     Some(_) => format!(
                         "{transaction_id} was not accepted as a payment, and its money is refunded or must be; \
@@ -200,11 +205,23 @@ pub(super) async fn record_payment(
                     ),
                     None => format!("{transaction_id} is used for another order"),
                 };
-                order.refuse_confirmation(transaction_id, RefusalCode::PaymentIdInUse, detail);
+                order.refuse_confirmation(transaction_id, refusal, detail);
                 Ok(())
             }
         }
     })
+}
+
+/// Returns the refusal of a transaction that the order cannot take. `unneeded` is the transaction if
+/// it is not of another order: its money is refunded.
+fn refusal_of(unneeded: Option<&Transaction>) -> (RefusalCode, ReportedPayment) {
+    match unneeded {
+        Some(transaction) => (
+            RefusalCode::PaymentRefunded,
+            ReportedPayment::of(transaction, true),
+        ),
+        None => (RefusalCode::PaymentIdInUse, ReportedPayment::Taken),
+    }
 }
 
 impl OrderWorkflow {
@@ -217,14 +234,10 @@ impl OrderWorkflow {
     fn refuse_confirmation(
         &mut self,
         transaction_id: TransactionId,
-        code: RefusalCode,
+        (code, payment): (RefusalCode, ReportedPayment),
         detail: String,
     ) {
-        let refusal = UpdateOutcome::Refused {
-            code,
-            detail,
-            status: self.state.status(),
-        };
+        let refusal = self.payment_refusal(code, detail, payment);
         self.payments
             .outcomes
             .insert(transaction_id, ConfirmationOutcome::Refused(refusal));

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::OrderWorkflow;
-use contract::{PaymentConfirmation, UpdateOutcome};
+use contract::{PaymentConfirmation, ReportedPayment, RequestOrigin, UpdateOutcome};
 use domain::{
     Balance, CaptureMode, Concern, EXTERNAL, HoldOnDispute, Movement, Order, PaymentEvent,
     PaymentEventKind, PaymentId, PaymentInfo, PaymentStatus, Transaction, TransactionId,
@@ -50,6 +50,9 @@ pub(super) struct AcceptedPayment {
     /// Minor units.
     pub(super) amount: i64,
     pub(super) event: Option<Box<PaymentEvent>>,
+    /// The origin of a confirmation by API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<RequestOrigin>,
 }
 
 /// The outcome of an accepted payment.
@@ -122,9 +125,23 @@ impl Payments {
     }
 
     pub(super) fn accepts(&self, id: &TransactionId) -> bool {
+        self.find_accepted(id).is_some()
+    }
+
+    pub(super) fn find_accepted(&self, id: &TransactionId) -> Option<&AcceptedPayment> {
         self.accepted
             .iter()
-            .any(|accepted| accepted.confirmation.transaction_id == *id)
+            .find(|accepted| accepted.confirmation.transaction_id == *id)
+    }
+
+    /// Returns the payment that a refused confirmation of this transaction reports.
+    pub(super) fn reported(&self, id: &TransactionId, is_stopped: bool) -> ReportedPayment {
+        match self.find(id) {
+            Some(transaction) => ReportedPayment::of(transaction, is_stopped),
+            None if self.accepts(id) && is_stopped => ReportedPayment::Refunding,
+            None if self.accepts(id) => ReportedPayment::Taken,
+            None => ReportedPayment::NotTaken,
+        }
     }
 
     pub(super) fn transactions(&self) -> &[Transaction] {
@@ -227,20 +244,26 @@ impl Payments {
             .map(|transaction| {
                 let balance = &transaction.balance;
                 match capture {
-                    CaptureMode::Immediate => balance.available(),
+                    CaptureMode::Immediate => balance.paying(),
                     // The rest of an authorisation that is captured in part is not certain.
                     CaptureMode::OnDispatch if balance.captured > 0 && !self.counts_rest => {
-                        balance.available()
+                        balance.paying()
                     }
-                    CaptureMode::OnDispatch => balance.available() + balance.capturable(),
+                    CaptureMode::OnDispatch => balance.paying() + balance.capturable(),
                 }
             })
             .sum()
     }
 
-    /// Money that was captured and need not be paid back, in minor units.
+    /// The captured money that pays the order, in minor units.
     fn captured(&self, order: &Order) -> i64 {
         self.secured(order, CaptureMode::Immediate)
+    }
+
+    /// Returns whether the shop has refunded a part of the order's money.
+    pub(super) fn is_refunded_in_part(&self) -> bool {
+        let mut transactions = self.transactions.iter();
+        transactions.any(|transaction| transaction.balance.granted > 0)
     }
 
     fn accepted_sum(&self) -> i64 {

@@ -66,7 +66,11 @@ pub(super) fn run_durable<A: ActivityDefinition>(
 
 /// Waits for an activity that has the audit events up to number `written`, and in the meantime writes
 /// later ones. The activity can be retried for days.
-async fn write_during<T>(ctx: &Context, call: impl Future<Output = T>, written: u32) -> T {
+pub(super) async fn write_during<T>(
+    ctx: &Context,
+    call: impl Future<Output = T>,
+    written: u32,
+) -> T {
     let mut call = std::pin::pin!(call.fuse());
     loop {
         let is_new = |order: &OrderWorkflow| {

@@ -13,6 +13,7 @@ use super::{
     payments::PaymentPhase,
     persistence,
     shipment::{self, ShippingPhaseResult},
+    transitions::Reasons,
 };
 use crate::{
     Recovery,
@@ -40,8 +41,8 @@ pub(super) async fn end_order(ctx: &Context) {
     if !complete_dispatched_order(ctx).await {
         let now = current_time(ctx);
         ctx.state_mut(|order| {
-            let reason = Some(CANCELLATION_REASON.to_owned());
-            order.transition_to_cancelled(reason, "recovery", now);
+            let reasons = Reasons::of_order(CANCELLATION_REASON.to_owned(), CANCELLATION_REASON);
+            order.transition_to_cancelled(reasons, "recovery", now);
         });
         compensation::compensate_order(ctx).await;
     }

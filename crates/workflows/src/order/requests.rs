@@ -10,18 +10,23 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowConte
 
 use super::{
     OrderWorkflow, current_time,
-    decisions::{AcceptanceRules, Decision},
-    earlier_runs, event_queue,
+    decisions::{AcceptanceRules, ChangedRepeat, Decision},
+    earlier_runs, event_queue, items,
     payment_record::{record_replacements, replaceable_money},
     payments::{ConfirmationOutcome, PaymentPhase},
-    request_name::{CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, HOLD_ORDER, UPDATE_ADDRESS},
+    request_name::{
+        CANCEL_ORDER, CANCEL_PAYMENT, CONFIRM_PAYMENT, HOLD_ORDER, UPDATE_ADDRESS, UPDATE_ITEMS,
+        UPDATE_ORDER,
+    },
+    transitions::Reasons,
     waiting,
 };
-use crate::{Message, patches, policies};
+use crate::{Message, patches, policies, request_quota::ReceivedUpdate};
 use contract::{
-    Cancellation, HoldRequest, PaymentCancellation, PaymentConfirmation, RefusalCode, UpdateOutcome,
+    Cancellation, HoldRequest, PaymentCancellation, PaymentConfirmation, RefusalCode,
+    RequestOrigin, UpdateOutcome,
 };
-use domain::{AddressChange, AuditEventType, OrderStatus, Step};
+use domain::{AddressChange, AuditEventType, ItemsChange, NotesChange, OrderStatus, Step};
 
 type Context = WorkflowContext<OrderWorkflow>;
 
@@ -33,13 +38,15 @@ pub(super) async fn cancel_order(ctx: &Context, message: Message<Cancellation>) 
         Message::Valid(cancellation) => cancellation,
         Message::Malformed(reason) => return refuse_malformed(ctx, CANCEL_ORDER, reason),
     };
+    let origin = origin_of(ctx);
     earlier_runs::learn_effects(ctx, "cancel").await;
-    match ctx.state_mut(|order| order.decide_cancel(cancellation, now)) {
+    let decide = |order: &mut OrderWorkflow| order.decide_cancel(cancellation, now);
+    match ctx.state_mut(|order| order.caused_by(Some(origin.clone()), decide)) {
         Decision::Immediate(outcome) => outcome,
         Decision::AfterRecall {
             recall_number,
             already,
-        } => await_recall(ctx, recall_number, already, CANCEL_ORDER).await,
+        } => await_recall(ctx, recall_number, already, (CANCEL_ORDER, origin)).await,
     }
 }
 
@@ -48,21 +55,30 @@ pub(super) async fn update_address(
     ctx: &Context,
     message: Message<AddressChange>,
 ) -> UpdateOutcome {
+    update_address_from(ctx, message, origin_of(ctx)).await
+}
+
+async fn update_address_from(
+    ctx: &Context,
+    message: Message<AddressChange>,
+    origin: RequestOrigin,
+) -> UpdateOutcome {
     let change = match message {
         Message::Valid(change) => change,
         Message::Malformed(reason) => return refuse_malformed(ctx, UPDATE_ADDRESS, reason),
     };
     if !wait_for_order(ctx).await {
-        return defer(ctx, DeferredRequest::Address(change));
+        return defer(ctx, DeferredRequest::Address(change), origin);
     }
     earlier_runs::learn_effects(ctx, "address").await;
     let now = current_time(ctx);
-    match ctx.state_mut(|order| order.decide_address_change(&change, now)) {
+    let decide = |order: &mut OrderWorkflow| order.decide_address_change(&change, now);
+    match ctx.state_mut(|order| order.caused_by(Some(origin.clone()), decide)) {
         Decision::Immediate(outcome) => outcome,
         Decision::AfterRecall {
             recall_number,
             already,
-        } => await_recall(ctx, recall_number, already, UPDATE_ADDRESS).await,
+        } => await_recall(ctx, recall_number, already, (UPDATE_ADDRESS, origin)).await,
     }
 }
 
@@ -72,20 +88,34 @@ pub(super) async fn cancel_payment(
     ctx: &Context,
     message: Message<PaymentCancellation>,
 ) -> UpdateOutcome {
+    cancel_payment_from(ctx, message, origin_of(ctx)).await
+}
+
+async fn cancel_payment_from(
+    ctx: &Context,
+    message: Message<PaymentCancellation>,
+    origin: RequestOrigin,
+) -> UpdateOutcome {
     let cancellation = match message {
         Message::Valid(cancellation) => cancellation,
         Message::Malformed(reason) => return refuse_malformed(ctx, CANCEL_PAYMENT, reason),
     };
     if !wait_for_order(ctx).await {
-        return defer(ctx, DeferredRequest::PaymentCancellation(cancellation));
+        return defer(
+            ctx,
+            DeferredRequest::PaymentCancellation(cancellation),
+            origin,
+        );
     }
     earlier_runs::learn_effects(ctx, "payment-cancel").await;
+    wait_for_decision(ctx, |order| !order.is_reserving_again()).await;
     let now = current_time(ctx);
     if ctx.state(OrderWorkflow::is_held) && ctx.patched(patches::CANCEL_HELD) {
-        return cancel_held_payment(ctx, cancellation).await;
+        return cancel_held_payment(ctx, cancellation, origin).await;
     }
+    let decide = |order: &mut OrderWorkflow| order.decide_payment_cancel(cancellation, now);
     let (recall_number, already) =
-        match ctx.state_mut(|order| order.decide_payment_cancel(cancellation, now)) {
+        match ctx.state_mut(|order| order.caused_by(Some(origin.clone()), decide)) {
             Decision::Immediate(outcome) => return outcome,
             Decision::AfterRecall {
                 recall_number,
@@ -97,7 +127,7 @@ pub(super) async fn cancel_payment(
     };
     wait_for_decision(ctx, is_decided).await;
     let now = current_time(ctx);
-    ctx.state_mut(|order| match order.state.status() {
+    let decide = |order: &mut OrderWorkflow| match order.state.status() {
         _ if !order.is_recall_decided(recall_number) => order.still_undecided(UNDECIDED),
         OrderStatus::Shipped | OrderStatus::Delivered => order.refuse_request(
             CANCEL_PAYMENT,
@@ -114,15 +144,26 @@ pub(super) async fn cancel_payment(
         OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
             order.payment_cancel_success(already)
         }
-    })
+    };
+    ctx.state_mut(|order| order.caused_by(Some(origin), decide))
 }
 
 /// Cancels the payment of a held order, which no parcel delays.
-async fn cancel_held_payment(ctx: &Context, cancellation: PaymentCancellation) -> UpdateOutcome {
+async fn cancel_held_payment(
+    ctx: &Context,
+    cancellation: PaymentCancellation,
+    origin: RequestOrigin,
+) -> UpdateOutcome {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
-        let payload = json!({"reason": cancellation.reason});
-        order.append_audit_event(AuditEventType::PaymentCancelRequested, payload, now);
+        let payload = Reasons {
+            internal: cancellation.reason,
+            public: cancellation.public_reason,
+        }
+        .add_to(json!({}));
+        order.caused_by(Some(origin), |order| {
+            order.append_audit_event(AuditEventType::PaymentCancelRequested, payload, now);
+        });
         order.payments.is_cancel_requested = true;
     });
     wait_for_decision(ctx, |order| {
@@ -138,15 +179,39 @@ pub(super) async fn hold_order(ctx: &Context, message: Message<HoldRequest>) -> 
         Message::Valid(request) => request,
         Message::Malformed(reason) => return refuse_malformed(ctx, HOLD_ORDER, reason),
     };
+    let origin = origin_of(ctx);
     earlier_runs::learn_effects(ctx, "hold").await;
     let now = current_time(ctx);
-    match ctx.state_mut(|order| order.decide_hold(request, now)) {
+    let decide = |order: &mut OrderWorkflow| order.decide_hold(request, now);
+    match ctx.state_mut(|order| order.caused_by(Some(origin.clone()), decide)) {
         Decision::Immediate(outcome) => outcome,
         Decision::AfterRecall {
             recall_number,
             already,
-        } => await_recall(ctx, recall_number, already, HOLD_ORDER).await,
+        } => await_recall(ctx, recall_number, already, (HOLD_ORDER, origin)).await,
     }
+}
+
+/// Changes the shop's notes about the order.
+pub(super) async fn update_order(ctx: &Context, message: Message<NotesChange>) -> UpdateOutcome {
+    update_order_from(ctx, message, origin_of(ctx)).await
+}
+
+async fn update_order_from(
+    ctx: &Context,
+    message: Message<NotesChange>,
+    origin: RequestOrigin,
+) -> UpdateOutcome {
+    let change = match message {
+        Message::Valid(change) => change,
+        Message::Malformed(reason) => return refuse_malformed(ctx, UPDATE_ORDER, reason),
+    };
+    if !wait_for_order(ctx).await {
+        return defer(ctx, DeferredRequest::Notes(change), origin);
+    }
+    let now = current_time(ctx);
+    let decide = |order: &mut OrderWorkflow| order.decide_notes_change(&change, now);
+    ctx.state_mut(|order| order.caused_by(Some(origin), decide))
 }
 
 /// Accepts a payment confirmation. The caller gets the outcome after the payment is recorded.
@@ -154,12 +219,24 @@ pub(super) async fn confirm_payment(
     ctx: &Context,
     message: Message<PaymentConfirmation>,
 ) -> UpdateOutcome {
+    confirm_payment_from(ctx, message, origin_of(ctx)).await
+}
+
+async fn confirm_payment_from(
+    ctx: &Context,
+    message: Message<PaymentConfirmation>,
+    origin: RequestOrigin,
+) -> UpdateOutcome {
     let confirmation = match message {
         Message::Valid(confirmation) => confirmation,
         Message::Malformed(reason) => return refuse_malformed(ctx, CONFIRM_PAYMENT, reason),
     };
     if !wait_for_order(ctx).await {
-        return defer(ctx, DeferredRequest::PaymentConfirmation(confirmation));
+        return defer(
+            ctx,
+            DeferredRequest::PaymentConfirmation(confirmation),
+            origin,
+        );
     }
     let now = current_time(ctx);
     let transaction_id = confirmation.transaction_id.clone();
@@ -168,17 +245,27 @@ pub(super) async fn confirm_payment(
     if let Some(detail) = contradiction
         && ctx.patched(patches::REFUSE_CONTRADICTION)
     {
-        let outcome = ctx.state_mut(|order| order.refuse_mismatch(&confirmation, &detail, now));
+        let refuse = |order: &mut OrderWorkflow| order.refuse_mismatch(&confirmation, &detail, now);
+        let outcome = ctx.state_mut(|order| order.caused_by(Some(origin), refuse));
         record_refused_report(ctx, &reported, &outcome).await;
         return outcome;
+    }
+    let repeat = ctx.state(|order| order.find_changed_repeat(&confirmation));
+    if let Some(repeat) = repeat
+        && ctx.patched(patches::REFUSE_CHANGED_REPEAT)
+    {
+        let refuse =
+            |order: &mut OrderWorkflow| order.refuse_changed_repeat(&confirmation, repeat, now);
+        return ctx.state_mut(|order| order.caused_by(Some(origin), refuse));
     }
     let rules = AcceptanceRules {
         takes_part: false,
         replaceable: replaceable_money(ctx),
     };
-    if let Some(outcome) =
-        ctx.state_mut(|order| order.decide_payment_confirmation(confirmation, None, rules, now))
-    {
+    let decide = |order: &mut OrderWorkflow| {
+        order.decide_payment_confirmation(confirmation, None, rules, now)
+    };
+    if let Some(outcome) = ctx.state_mut(|order| order.caused_by(Some(origin.clone()), decide)) {
         record_refused_report(ctx, &reported, &outcome).await;
         return outcome;
     }
@@ -198,17 +285,30 @@ pub(super) async fn confirm_payment(
         order.payments.outcomes.contains_key(&transaction_id) || order.is_stopped()
     };
     wait_for_decision(ctx, decided).await;
+    let is_recorded = |order: &OrderWorkflow| {
+        order.payments.outcomes.contains_key(&transaction_id)
+            || !order.payments.accepts(&transaction_id)
+    };
+    // A stopped order records the payment before it refunds it, and the transaction can be that of
+    // another order.
+    if !ctx.state(is_recorded) && ctx.patched(patches::REFUSE_CHANGED_REPEAT) {
+        wait_for_decision(ctx, is_recorded).await;
+    }
     let now = current_time(ctx);
     ctx.state_mut(|order| match order.payments.outcomes.get(&transaction_id) {
         Some(ConfirmationOutcome::Refused(outcome)) => outcome.clone(),
         _ if order.is_stopped() => {
-            let detail =
-                "the order stopped before the payment was recorded; the payment is refunded";
-            order.refuse_request(CONFIRM_PAYMENT, RefusalCode::OrderClosed, detail, now)
+            let payment = ChangedRepeat::Refunded(order.payments.reported(&transaction_id, true));
+            order.caused_by(Some(origin), |order| {
+                order.refuse_changed_repeat(&reported, payment, now)
+            })
         }
         // Events about a refund of a part can have arrived before the confirmation.
         Some(ConfirmationOutcome::Recorded) => match order.find_contradiction(&transaction_id) {
-            Some(detail) => order.refusal(RefusalCode::PaymentMismatch, &detail),
+            Some(detail) => {
+                let payment = order.payments.reported(&transaction_id, false);
+                order.payment_refusal(RefusalCode::PaymentMismatch, detail, payment)
+            }
             None => order.success("Payment confirmed.", false),
         },
         None => order.still_undecided("The payment is being recorded."),
@@ -240,15 +340,15 @@ async fn record_refused_report(
 }
 
 /// Waits for the decision about one recall. The order's status then shows the outcome.
-async fn await_recall(
+pub(super) async fn await_recall(
     ctx: &Context,
     recall_number: u32,
     already: bool,
-    request: &'static str,
+    (request, origin): (&'static str, RequestOrigin),
 ) -> UpdateOutcome {
     wait_for_decision(ctx, |order| order.is_recall_decided(recall_number)).await;
     let now = current_time(ctx);
-    ctx.state_mut(|order| match order.state.status() {
+    let decide = |order: &mut OrderWorkflow| match order.state.status() {
         _ if !order.is_recall_decided(recall_number) => order.still_undecided(UNDECIDED),
         OrderStatus::Shipped | OrderStatus::Delivered => order.refuse_request(
             request,
@@ -265,21 +365,24 @@ async fn await_recall(
             "the order is cancelled or has failed",
             now,
         ),
-        // An address change and a hold leave the order open after a recall.
+        // An address change, new quantities and a hold leave the order open after a recall.
         OrderStatus::Pending | OrderStatus::PaymentConfirmed | OrderStatus::Preparing => {
             if request == HOLD_ORDER {
                 order.success("Order held.", already)
+            } else if request == UPDATE_ITEMS {
+                order.items_success(already)
             } else {
                 order.address_success(already)
             }
         }
-    })
+    };
+    ctx.state_mut(|order| order.caused_by(Some(origin), decide))
 }
 
 const UNDECIDED: &str = "The carrier has not confirmed yet whether it has the parcel.";
 
 /// Waits for a condition, at most [`policies::DECISION_TIMEOUT`].
-async fn wait_for_decision(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> bool) {
+pub(super) async fn wait_for_decision(ctx: &Context, condition: impl Fn(&OrderWorkflow) -> bool) {
     if ctx.state(&condition) {
         return;
     }
@@ -304,11 +407,13 @@ pub(super) enum DeferredRequest {
     Address(AddressChange),
     PaymentCancellation(PaymentCancellation),
     PaymentConfirmation(PaymentConfirmation),
+    Notes(NotesChange),
+    Items(ItemsChange),
 }
 
 /// Waits until the order is validated or stopped, at most [`policies::DECISION_TIMEOUT`]. Returns
 /// whether it is.
-async fn wait_for_order(ctx: &Context) -> bool {
+pub(super) async fn wait_for_order(ctx: &Context) -> bool {
     if !ctx.state(OrderWorkflow::is_bounded) {
         wait_until_validated(ctx).await;
         return true;
@@ -317,9 +422,20 @@ async fn wait_for_order(ctx: &Context) -> bool {
     ctx.state(OrderWorkflow::is_validated_or_stopped)
 }
 
-fn defer(ctx: &Context, request: DeferredRequest) -> UpdateOutcome {
+/// Returns the origin of the request that is being handled.
+pub(super) fn origin_of(ctx: &Context) -> RequestOrigin {
+    let received = ctx.context_value::<ReceivedUpdate>();
+    received.map_or_else(RequestOrigin::temporal, |received| received.origin.clone())
+}
+
+pub(super) fn defer(
+    ctx: &Context,
+    request: DeferredRequest,
+    origin: RequestOrigin,
+) -> UpdateOutcome {
     ctx.state_mut(|order| {
         order.deferred.push_back(request);
+        order.deferred_origins.push_back(origin);
         order.still_undecided("The order is not loaded yet; the request is decided afterwards.")
     })
 }
@@ -334,19 +450,41 @@ pub(super) async fn decide_deferred(ctx: &Context) -> Infallible {
             .wait_condition_with_options(is_ready, waiting::detached_wait())
             .await;
         // No caller waits for these outcomes; the audit log has them.
+        let origin = ctx.state(|order| order.deferred_origins.front().cloned());
+        let origin = origin.unwrap_or_else(RequestOrigin::temporal);
         match ctx.state(|order| order.deferred.front().cloned()) {
             Some(DeferredRequest::Address(change)) => {
-                Box::pin(update_address(ctx, Message::Valid(change))).await;
+                Box::pin(update_address_from(ctx, Message::Valid(change), origin)).await;
             }
             Some(DeferredRequest::PaymentCancellation(cancellation)) => {
-                Box::pin(cancel_payment(ctx, Message::Valid(cancellation))).await;
+                Box::pin(cancel_payment_from(
+                    ctx,
+                    Message::Valid(cancellation),
+                    origin,
+                ))
+                .await;
             }
             Some(DeferredRequest::PaymentConfirmation(confirmation)) => {
-                Box::pin(confirm_payment(ctx, Message::Valid(confirmation))).await;
+                Box::pin(confirm_payment_from(
+                    ctx,
+                    Message::Valid(confirmation),
+                    origin,
+                ))
+                .await;
+            }
+            Some(DeferredRequest::Notes(change)) => {
+                Box::pin(update_order_from(ctx, Message::Valid(change), origin)).await;
+            }
+            Some(DeferredRequest::Items(change)) => {
+                let change = Message::Valid(change);
+                Box::pin(items::update_items_from(ctx, change, origin)).await;
             }
             None => {}
         }
-        ctx.state_mut(|order| order.deferred.pop_front());
+        ctx.state_mut(|order| {
+            order.deferred_origins.pop_front();
+            order.deferred.pop_front()
+        });
     }
 }
 

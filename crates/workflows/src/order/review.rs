@@ -5,7 +5,8 @@ use temporalio_workflow::WorkflowContext;
 use waiting::WaitOutcome;
 
 use super::{
-    OrderWorkflow, Progress, Review, continuation::WaitingPlace, current_time, persistence, waiting,
+    OrderWorkflow, Progress, Review, continuation::WaitingPlace, current_time, persistence,
+    transitions::Reasons, waiting,
 };
 use domain::{AuditEventType, OnTimeout, ReviewMode, ReviewPolicy, Step, WaitReason, WaitingFor};
 
@@ -48,7 +49,7 @@ pub(super) async fn await_review(ctx: &WorkflowContext<OrderWorkflow>) -> Progre
             );
             if !proceeds {
                 order.transition_to_cancelled(
-                    Some("the review was not completed in time".to_owned()),
+                    Reasons::internal(Some("the review was not completed in time".to_owned())),
                     "review_timeout",
                     now,
                 );

@@ -19,9 +19,11 @@ use super::{
     continuation::{self, WaitingPlace},
     current_time,
     earlier_runs::EarlierRuns,
+    items,
     payments::PaymentPhase,
     persistence,
     recall::{Shipping, StopReason},
+    transitions::Reasons,
     waiting,
 };
 use crate::{
@@ -34,8 +36,8 @@ use crate::{
 };
 use contract::shipping_workflow_id;
 use domain::{
-    AuditEventType, CaptureMode, CompleteOn, FailureCode, OrderStatus, ShipmentInfo, Span, Step,
-    WaitReason, WaitingFor,
+    AuditEventType, CaptureMode, CompleteOn, FailureCode, OrderId, OrderStatus, ShipmentInfo, Span,
+    Step, WaitReason, WaitingFor,
 };
 
 type Context = WorkflowContext<OrderWorkflow>;
@@ -79,6 +81,11 @@ impl Default for AttemptCounter {
 }
 
 impl AttemptCounter {
+    /// Returns the number of the present parcel, which is the dispatched one after the dispatch.
+    pub(super) fn parcel_number(&self) -> u32 {
+        self.parcel.number
+    }
+
     /// Starts after the parcels of earlier runs. A parcel that the carrier has is dispatched again,
     /// which changes nothing.
     pub(super) fn skip_parcels(&mut self, earlier_runs: EarlierRuns) {
@@ -200,6 +207,7 @@ async fn run_attempts(ctx: &Context, counter: &mut AttemptCounter) -> Progress<O
         request_due_stop(ctx);
         if ctx.state(OrderWorkflow::is_recalled) {
             execute_recall(ctx, given_up)?;
+            items::release_removed(ctx).await;
         }
         if given_up {
             let now = current_time(ctx);
@@ -216,15 +224,25 @@ async fn run_attempts(ctx: &Context, counter: &mut AttemptCounter) -> Progress<O
 }
 
 /// Executes a recall after the carrier confirmed that it does not have the parcel. The order is
-/// stopped, or ships to another address, or waits for another payment.
+/// stopped, or ships to another address, or ships less, or waits for another payment.
 fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
     let now = current_time(ctx);
     ctx.state_mut(|order| {
         let recall = order.resolve_recall().unwrap_or_default();
         order.append_audit_event(AuditEventType::ShipmentStopped, json!({}), now);
         match recall.stop {
-            Some(StopReason::Cancel { reason, by }) => {
-                order.transition_to_cancelled(reason, &by, now);
+            Some(StopReason::Cancel {
+                reason,
+                public_reason,
+                by,
+            }) => {
+                let reasons = Reasons {
+                    internal: reason,
+                    public: public_reason,
+                };
+                order.caused_by(recall.origins.stop, |order| {
+                    order.transition_to_cancelled(reasons, &by, now);
+                });
                 return Err(OrderStopped);
             }
             Some(StopReason::Deadline) => {
@@ -243,7 +261,14 @@ fn execute_recall(ctx: &Context, given_up: bool) -> Progress {
             None => {}
         }
         if let Some(address) = recall.address {
-            order.change_address(address, now);
+            order.caused_by(recall.origins.address, |order| {
+                order.change_address(address, now);
+            });
+        }
+        if !recall.items.is_empty() && !given_up {
+            order.caused_by(recall.origins.items, |order| {
+                order.reduce_items(&recall.items, now);
+            });
         }
         // An order that fails is stopped, and the compensation refunds its payment.
         if recall.payment && !given_up {
@@ -403,8 +428,7 @@ async fn run_attempt(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) 
                 _ = changed => {}
                 reason = cancelled => {
                     cancel_seen = true;
-                    let by = "temporal".to_owned();
-                    request_stop(ctx, StopReason::Cancel { reason, by });
+                    request_stop(ctx, StopReason::by_temporal(reason));
                 }
                 _ = deadline => request_stop(ctx, StopReason::Deadline),
             }
@@ -515,10 +539,7 @@ fn request_stop(ctx: &Context, stop: StopReason) {
 fn request_due_stop(ctx: &Context) {
     let token = ctx.cancellation_token();
     let stop = if token.is_cancelled() {
-        StopReason::Cancel {
-            reason: token.reason(),
-            by: "temporal".to_owned(),
-        }
+        StopReason::by_temporal(token.reason())
     } else if waiting::deadline_left(ctx).is_some_and(|left| left.is_zero()) {
         StopReason::Deadline
     } else {
@@ -529,11 +550,15 @@ fn request_due_stop(ctx: &Context) {
     }
 }
 
-fn shipment_request(ctx: &Context, number: u32) -> ShipmentRequest {
+pub(super) fn shipment_request(ctx: &Context, number: u32) -> ShipmentRequest {
     ctx.state(|order| ShipmentRequest {
         order_id: order.state.order_id.clone(),
-        shipment_id: format!("{}-PKG-{number:03}", order.state.order_id),
+        shipment_id: shipment_id(&order.state.order_id, number),
     })
+}
+
+pub(super) fn shipment_id(order_id: &OrderId, number: u32) -> String {
+    format!("{order_id}-PKG-{number:03}")
 }
 
 fn shipping_input(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> ShippingInput {
@@ -547,7 +572,10 @@ fn shipping_input(ctx: &Context, attempt: u32, parcel: &Parcel, delay: Span) -> 
             order_id,
             attempt,
             shipment_id,
-            address: valid.and_then(|valid| valid.shipping_address.clone()),
+            address: valid.and_then(|valid| {
+                let address = valid.shipping_address.clone()?;
+                Some(address.addressed_to(&valid.customer))
+            }),
             lines: valid.map(|valid| valid.lines.clone()).unwrap_or_default(),
             delay,
             parent: ctx.workflow_id().to_owned(),
@@ -569,6 +597,7 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch, counter: &AttemptCou
     ctx.state_mut(|order| {
         order.shipping = None;
         order.state.hold = None;
+        order.dispatched_parcel = Some(counter.parcel.number);
         // The reserved stock is shipped, so no compensation remains.
         order.compensations.clear();
         let estimate = now + order.policy.delivery_estimate.duration();
@@ -579,11 +608,13 @@ async fn record_dispatch(ctx: &Context, dispatch: Dispatch, counter: &AttemptCou
             estimated_delivery: Some(estimate),
             shipped_at: Some(now),
             delivered_at: None,
+            events: Vec::new(),
         };
         order.state.shipment = Some(shipment.clone());
         // The state machine always allows this transition from `preparing`.
         let _ = order.advance_to(OrderStatus::Shipped, Step::Deliver);
         order.append_audit_event(AuditEventType::OrderShipped, json!(shipment), now);
+        order.record_early_reports(now);
         let ends = order.policy.complete_on == CompleteOn::Dispatched;
         // A capture after dispatch is one more event of the audit log.
         let captures = order.policy.capture == CaptureMode::OnDispatch;

@@ -5,7 +5,44 @@ use serde_json::json;
 
 use super::{OrderStopped, OrderWorkflow, Progress};
 use crate::activity::{LostRows, PendingWrite};
+use contract::RequestOrigin;
 use domain::{AuditEventType, Failure, FailureCode, OrderStatus, Step, VERSIONS_PER_HISTORY_EVENT};
+
+/// The reasons of a request or of a cancellation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Reasons {
+    /// For the shop.
+    pub(super) internal: Option<String>,
+    /// For the customer.
+    pub(super) public: Option<String>,
+}
+
+impl Reasons {
+    /// Returns the reasons of a cancellation by the order itself.
+    pub(super) fn of_order(internal: String, public: &str) -> Self {
+        Self {
+            internal: Some(internal),
+            public: Some(public.to_owned()),
+        }
+    }
+
+    /// Returns the reason of a cancellation that only the shop reads.
+    pub(super) fn internal(internal: Option<String>) -> Self {
+        Self {
+            internal,
+            public: None,
+        }
+    }
+
+    /// Returns the payload of an audit event with the reasons.
+    pub(super) fn add_to(&self, mut payload: serde_json::Value) -> serde_json::Value {
+        payload["reason"] = json!(self.internal);
+        if let Some(public) = &self.public {
+            payload["public_reason"] = json!(public);
+        }
+        payload
+    }
+}
 
 impl OrderWorkflow {
     pub(super) fn append_audit_event(
@@ -14,12 +51,26 @@ impl OrderWorkflow {
         payload: serde_json::Value,
         now: DateTime<Utc>,
     ) {
+        let payload = RequestOrigin::added_to(payload, self.origin.as_ref());
         let event = self.state.append_audit_event(kind, payload, now);
         self.events.push(event);
         if self.state.shipment.is_none() {
             self.state.estimated_delivery =
                 (!self.is_stopped()).then(|| now + self.policy.delivery_estimate.duration());
         }
+    }
+
+    /// Makes a change that a request or an event causes. The audit events of the change name its
+    /// sender.
+    pub(super) fn caused_by<T>(
+        &mut self,
+        origin: Option<RequestOrigin>,
+        change: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let outer = std::mem::replace(&mut self.origin, origin);
+        let result = change(self);
+        self.origin = outer;
+        result
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -37,19 +88,18 @@ impl OrderWorkflow {
     /// Cancels the order. The state machine has no transition out of `cancelled`.
     pub(super) fn transition_to_cancelled(
         &mut self,
-        reason: Option<String>,
+        reasons: Reasons,
         by: &str,
         now: DateTime<Utc>,
     ) {
         if self.state.transition_to(OrderStatus::Cancelled).is_ok() {
             self.state.enter_step(Step::Compensate);
             self.state.waiting_for = None;
-            self.state.cancellation_reason = reason.clone().or_else(|| Some(by.to_owned()));
-            self.append_audit_event(
-                AuditEventType::OrderCancelled,
-                json!({"reason": reason, "by": by}),
-                now,
-            );
+            let payload = reasons.add_to(json!({"by": by}));
+            let Reasons { internal, public } = reasons;
+            self.state.cancellation_reason = internal.or_else(|| Some(by.to_owned()));
+            self.state.public_reason = public;
+            self.append_audit_event(AuditEventType::OrderCancelled, payload, now);
         }
     }
 
@@ -68,7 +118,11 @@ impl OrderWorkflow {
                 json!({"code": code, "detail": detail}),
                 now,
             );
-            self.state.failure = Some(Failure { code, detail });
+            self.state.failure = Some(Failure {
+                code,
+                detail,
+                shortages: Vec::new(),
+            });
         }
     }
 

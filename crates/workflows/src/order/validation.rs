@@ -1,12 +1,40 @@
 //! Validation of the order document.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 use temporalio_workflow::WorkflowContext;
 
 use super::{OrderStopped, OrderWorkflow, Progress, current_time, persistence, waiting};
 use crate::activity::{OrderActivities, ValidateOrderInput, ValidationOutcome};
 use contract::{FieldError, InvalidFields};
-use domain::{AuditEventType, FailureCode, Step};
+use domain::{AuditEventType, FailureCode, OrderState, Step};
+
+/// Returns the order's state with its document, also before the order is validated.
+pub(super) fn with_document(order: &OrderWorkflow) -> Cow<'_, OrderState> {
+    if order.state.order.is_some() || order.malformed.is_some() || order.is_stopped() {
+        return Cow::Borrowed(&order.state);
+    }
+    let document = order.document.to_string();
+    let parsed = if is_earlier(order.receipt) {
+        contract::parse_earlier_order(&document)
+    } else {
+        contract::parse_order(&document)
+    };
+    match parsed {
+        Ok(valid) => {
+            let mut state = order.state.clone();
+            state.order = Some(valid);
+            Cow::Owned(state)
+        }
+        Err(_) => Cow::Borrowed(&order.state),
+    }
+}
+
+/// Returns whether a function of an earlier release has accepted the document, so that its rules apply.
+fn is_earlier(receipt: u32) -> bool {
+    (2..6).contains(&receipt)
+}
 
 /// Accepts a valid order. An invalid order fails with the reasons before any reservation or charge.
 /// A cancelled order is validated too, so that its row shows the cancelled content.
@@ -34,7 +62,7 @@ pub(super) async fn validate_order(ctx: &WorkflowContext<OrderWorkflow>) -> Prog
                 OrderActivities::validate_order,
                 ValidateOrderInput {
                     document,
-                    is_earlier: (2..6).contains(&receipt),
+                    is_earlier: is_earlier(receipt),
                 },
             )
             .await

@@ -13,6 +13,7 @@ use super::{
     OrderStopped, OrderWorkflow, Progress,
     continuation::{self, WaitingPlace},
     current_time, persistence,
+    transitions::Reasons,
 };
 use crate::patches;
 use domain::FailureCode;
@@ -115,7 +116,10 @@ pub(super) fn ensure_not_stopped(ctx: &Context) -> Progress {
     let token = ctx.cancellation_token();
     if token.is_cancelled() {
         let now = current_time(ctx);
-        ctx.state_mut(|order| order.transition_to_cancelled(token.reason(), "temporal", now));
+        ctx.state_mut(|order| {
+            let reasons = Reasons::internal(token.reason());
+            order.transition_to_cancelled(reasons, "temporal", now);
+        });
         return Err(OrderStopped);
     }
     let is_late = deadline_left(ctx).is_some_and(|left| left.is_zero());

@@ -183,13 +183,11 @@ async fn order_without_row_is_read_from_temporal() {
             )
         );
     }
-    assert_eq!(
-        harness
-            .get(&format!("/orders/{id}"))
-            .await
-            .expect_status(200)["customer_id"],
-        "CUST-001"
-    );
+    let order = harness.get(&format!("/orders/{id}")).await;
+    let order = order.expect_status(200);
+    assert_eq!(order["customer_id"], "CUST-001");
+    // ORD-05: the accepted document is not known here, which differs from an empty one.
+    assert_eq!(order["document_pending"], true, "{order}");
     assert_eq!(
         harness
             .get(&format!("/orders/{id}/estimated-delivery"))
@@ -298,6 +296,34 @@ async fn database_answers_while_temporal_is_unavailable() {
             .expect_status(200)["orders"][0]["order_id"],
         id.as_str()
     );
+    // ORD-09: Temporal may have created the order, although its response is missing.
+    let (body, order) = (json!({"payment_id": "pmt-perhaps"}), sample_order());
+    let key = [("idempotency-key", "perhaps")];
+    let start = harness.post_without_retry("/orders/perhaps/start", &body, &[]);
+    let create = harness.post_without_retry("/orders", &order, &key);
+    let without_key = harness.post_without_retry("/orders", &order, &[]);
+    for (response, advice) in [
+        (
+            start.await,
+            "The order 'perhaps' may have been created; a repeat with the same id is safe.",
+        ),
+        (
+            create.await,
+            "a repeat with the same Idempotency-Key is safe.",
+        ),
+        (
+            without_key.await,
+            "a repeat without an Idempotency-Key can create a second order.",
+        ),
+    ] {
+        assert_eq!(response.header("retry-after"), "5");
+        let problem = response.expect_problem(503, "temporal_unavailable");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("may have been created") && detail.contains(advice),
+            "{detail}"
+        );
+    }
     // The API cannot decide whether the order exists.
     harness
         .get("/orders/nobody")

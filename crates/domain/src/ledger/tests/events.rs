@@ -160,6 +160,7 @@ fn each_event_reports_its_movement() {
             PaymentEventKind::Resolved {
                 concern: "returned".to_owned(),
                 note: String::new(),
+                operator: None,
             },
             Resolved,
             "returned",

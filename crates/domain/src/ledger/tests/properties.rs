@@ -81,6 +81,7 @@ struct Payment {
     capture_refused: bool,
     voided: bool,
     refund_until: usize,
+    granted: usize,
     refund_all: bool,
     by_hand: bool,
     fraud: bool,
@@ -107,6 +108,7 @@ impl Payment {
             capture_refused: false,
             voided: false,
             refund_until: 0,
+            granted: 0,
             refund_all: false,
             by_hand: false,
             fraud: false,
@@ -399,7 +401,14 @@ impl Payment {
                 self.refund_until = self.refund_until.max(until);
                 let amount = Some(self.minor(until));
                 self.movements
-                    .push(Movement::new(RefundRequested, id, amount));
+                    .push(Movement::new(RefundRequested, &id, amount));
+                if rng.random_bool(0.5) {
+                    let units = rng.random_range(1..=3);
+                    self.granted += units;
+                    let amount = Some(self.minor(units));
+                    self.movements
+                        .push(Movement::new(RefundGranted, id, amount));
+                }
             }
         }
     }
@@ -595,6 +604,12 @@ impl Payment {
             lost: amount(Coin::Lost),
             due: amount(Coin::Due),
             accepted: 0,
+            granted: if self.refund_all {
+                0
+            } else {
+                let returned = amount(Coin::Refunded) + amount(Coin::Due);
+                self.minor(self.granted).min(returned)
+            },
             by_hand: self.by_hand,
             refund_all: self.refund_all,
             ended: self.is_ended(),
@@ -657,7 +672,10 @@ fn check_rules(balance: &Balance, context: &str) {
         "{context}: {balance:?}"
     );
     assert!(
-        refunded <= captured && due <= balance.rest(),
+        refunded <= captured
+            && due <= balance.rest()
+            && balance.granted <= refunded + due
+            && balance.paying() <= captured,
         "{context}: {balance:?}"
     );
     assert_eq!(
