@@ -147,7 +147,7 @@ async fn erase_events(connection: &mut PgConnection, order_id: &OrderId) -> Resu
             continue;
         }
         sqlx::query!(
-            "update events set payload_json = $3 where order_id = $1 and seq = $2",
+            "select erase_event($1, $2, $3)",
             order_id.as_str(),
             row.seq,
             erased,

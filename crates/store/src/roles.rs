@@ -19,6 +19,7 @@ grant rds_iam to orderflow_worker, orderflow_reader, orderflow_admin;
 grant usage on schema public, simulator to orderflow_worker;
 grant select, insert, update, delete on all tables in schema public, simulator to orderflow_worker;
 grant usage on all sequences in schema public, simulator to orderflow_worker;
+grant execute on function erase_event(text, integer, jsonb), delete_replaced_events(text, integer) to orderflow_worker;
 grant usage on schema public to orderflow_reader;
 grant select on all tables in schema public to orderflow_reader;
 revoke select on webhook_endpoint_secrets from orderflow_reader;

@@ -20,8 +20,6 @@ pub(super) async fn delete(
          ), remembered as (
              insert into purged_orders (order_id, run_id, ended_at)
              select id, run_id, updated_at from gone_orders on conflict (order_id) do nothing
-         ), gone_events as (
-             delete from events where order_id = any($1) returning 1
          ), gone_mails as (
              delete from notifications where order_id = any($1) returning 1
          ), gone_webhook_events as (
@@ -41,14 +39,23 @@ pub(super) async fn delete(
          ), gone_faults as (
              delete from simulator.faults where order_id = any($1)
          )
-         select (select count(*) from gone_orders) as "orders!", (select count(*) from gone_events) as "audit_events!",
-             (select count(*) from gone_mails) as "mails!", (select count(*) from gone_parcels) as "parcels!",
+         select (select count(*) from gone_orders) as "orders!", (select count(*) from gone_mails) as "mails!",
+             (select count(*) from gone_parcels) as "parcels!",
              (select count(*) from gone_webhook_events) as "webhook_events!""#,
         order_ids,
     )
     .fetch_one(&mut *connection)
     .await
     .for_operation("delete the orders")?;
+    // After their orders: the audit log of an ended order is protected while the order has a row.
+    let audit_events = sqlx::query_scalar!(
+        r#"with gone as (delete from events where order_id = any($1) returning 1)
+           select count(*) as "audit_events!" from gone"#,
+        order_ids,
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .for_operation("delete the audit events")?;
     // The last statement, because orders of the same SKUs wait for its locks. They are taken in the
     // same order as those of a reservation, so the two cannot block each other.
     let reservations = sqlx::query_scalar!(
@@ -71,7 +78,7 @@ pub(super) async fn delete(
     .for_operation("delete the reservations")?;
     Ok(Purged {
         orders: to_u64(deleted.orders),
-        audit_events: to_u64(deleted.audit_events),
+        audit_events: to_u64(audit_events),
         mails: to_u64(deleted.mails),
         webhook_events: to_u64(deleted.webhook_events),
         reservations: to_u64(reservations),
