@@ -1,6 +1,7 @@
 //! IAM login to RDS: tokens that are renewed and sent over TLS to a PostgreSQL that verifies them,
 //! and the privileges of the roles of worker and functions.
 
+mod ended_orders;
 mod tls_proxy;
 
 use std::{fs, path::Path};
@@ -87,6 +88,13 @@ impl Rds {
         run("revoke rds_iam from orderflow_owner cascade;
             grant rds_iam to orderflow_worker, orderflow_reader")
         .await;
+    }
+
+    /// Connects past the proxy, with the rights of a role.
+    async fn connect_as(&self, role: &str) -> PgPool {
+        store::connect(&format!("{}?options[role]={role}", self.server.url))
+            .await
+            .unwrap()
     }
 
     fn url(&self, user: &str) -> String {
@@ -274,12 +282,7 @@ async fn worker_and_functions_log_in_without_password() {
 #[tokio::test]
 async fn function_manages_endpoints_and_cannot_read_secrets() {
     let rds = Rds::start().await;
-    let connect_as = async |role: &str| {
-        store::connect(&format!("{}?options[role]={role}", rds.server.url))
-            .await
-            .unwrap()
-    };
-    let admin = connect_as("orderflow_admin").await;
+    let admin = rds.connect_as("orderflow_admin").await;
     let events = ["*".to_owned()];
     let new = NewEndpoint {
         id: "ep_1",
@@ -317,7 +320,7 @@ async fn function_manages_endpoints_and_cannot_read_secrets() {
         ("orderflow_admin", false),
         ("orderflow_reader", false),
     ] {
-        let pool = connect_as(role).await;
+        let pool = rds.connect_as(role).await;
         let read = sqlx::query_scalar::<_, i64>(count).fetch_one(&pool).await;
         assert_eq!(read.ok(), may_read.then_some(2), "{role}");
     }

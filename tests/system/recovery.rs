@@ -301,9 +301,9 @@ async fn lost_end_is_written_by_reset() {
     let before = harness.wait_for_end("ended").await;
     execute(
         &harness,
-        "delete from events where type = 'order_delivered';
-         delete from notifications where kind = 'order_delivered';
-         update orders set is_running = true, state = 'shipped', step = 'deliver', last_seq = last_seq - 1",
+        "update orders set is_running = true, state = 'shipped', step = 'deliver', last_seq = last_seq - 1;
+         delete from events where type = 'order_delivered';
+         delete from notifications where kind = 'order_delivered'",
     )
     .await;
     let report = recover(&harness, "withheld", 1).await;
