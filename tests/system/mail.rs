@@ -91,7 +91,7 @@ async fn return_and_refunds_send_their_mails() {
         .await;
     post(
         "refunds",
-        json!({"amount": "12.50", "reason": "private reason"}),
+        json!({"amount": "12.50", "reason": "private reason", "public_reason": "one mug was scratched"}),
     )
     .await;
     let own = ["return_received", "refund_completed", "refund_completed"];
@@ -112,6 +112,14 @@ async fn return_and_refunds_send_their_mails() {
                 !body.contains("private reason") && !body.contains("Main St"),
                 "{body}"
             );
+            // The refund of the return has no text for the customer.
+            let has_reason = amount == "USD 12.50";
+            assert_eq!(
+                body.contains("Reason: one mug was scratched"),
+                has_reason,
+                "{body}"
+            );
+            assert_eq!(body.contains("Reason"), has_reason, "{body}");
         }
     }
     let mut ids: Vec<_> = mails

@@ -164,6 +164,7 @@ impl RefundView {
             shipping_amount,
             restock,
             reason: _,
+            public_reason,
             failure: _,
             requested_by: _,
             created_at,
@@ -179,7 +180,8 @@ impl RefundView {
             items,
             shipping_amount,
             restock,
-            reason: None,
+            reason: public_reason,
+            public_reason: None,
             failure: None,
             requested_by: "shop".to_owned(),
             created_at,
@@ -340,8 +342,8 @@ mod tests {
                 "refunds": [{
                     "refund_id": "rf-1", "order_id": "o-1", "state": "failed", "amount": 1, "currency": "USD",
                     "refunded_amount": 1, "items": [{"sku": "A", "quantity": 1}], "shipping_amount": 1,
-                    "restock": true, "reason": SECRET, "failure": SECRET, "requested_by": SECRET,
-                    "created_at": TIME, "updated_at": TIME,
+                    "restock": true, "reason": SECRET, "public_reason": "a scratch", "failure": SECRET,
+                    "requested_by": SECRET, "created_at": TIME, "updated_at": TIME,
                 }],
                 "returns": [{
                     "return_id": "rt-1", "order_id": "o-1", "state": "rejected", "restock": true,
@@ -403,8 +405,8 @@ mod tests {
             ("/shipments/0/events/0", "at description id location type"),
             (
                 "/refunds/0",
-                "amount created_at currency items order_id refund_id refunded_amount requested_by restock \
-                 shipping_amount state updated_at",
+                "amount created_at currency items order_id reason refund_id refunded_amount requested_by \
+                 restock shipping_amount state updated_at",
             ),
             (
                 "/returns/0",
@@ -419,6 +421,7 @@ mod tests {
         }
         assert_eq!(order["cancellation_reason"], "sold out");
         assert_eq!(order["hold"]["reason"], "a check");
+        assert_eq!(order["refunds"][0]["reason"], "a scratch");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     Fields, RefusalCode, Request,
     item_quantity::{items_schema, take_items},
+    request::reason_fields,
     schema,
 };
 use domain::{Currency, Decimal, ItemQuantity, OrderId, OrderStatus, RefundId, RefundState};
@@ -27,6 +28,9 @@ pub struct RefundRequest {
     pub shipping_amount: Option<Decimal>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The reason for the customer, who does not read the other text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
     /// Whether the units are available again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restock: bool,
@@ -48,6 +52,7 @@ impl Request for RefundRequest {
         let items = take_items::<1>(fields).unwrap_or_default();
         let shipping_amount = take_amount(fields, "shipping_amount");
         let reason = fields.take_text(&["reason"], MAX_REASON_LENGTH);
+        let public_reason = fields.take_text(&["public_reason"], MAX_REASON_LENGTH);
         let restock = fields.take_flag(&["restock"]).unwrap_or_default();
         let is_rejected = fields.is_rejected(&["amount", "items", "shipping_amount"]);
         let has_parts = !items.is_empty() || shipping_amount.is_some();
@@ -64,21 +69,20 @@ impl Request for RefundRequest {
             items,
             shipping_amount,
             reason,
+            public_reason,
             restock,
         })
     }
 
     fn object_schema() -> Value {
-        schema::object(
-            [
-                ("amount", schema::above_zero()),
-                ("items", items_schema(1, [])),
-                ("shipping_amount", schema::above_zero()),
-                ("reason", schema::text(MAX_REASON_LENGTH)),
-                ("restock", json!({"type": ["boolean", "null"]})),
-            ]
-            .into(),
-        )
+        let mut properties = reason_fields();
+        properties.extend([
+            ("amount", schema::above_zero()),
+            ("items", items_schema(1, [])),
+            ("shipping_amount", schema::above_zero()),
+            ("restock", json!({"type": ["boolean", "null"]})),
+        ]);
+        schema::object(properties)
     }
 }
 
@@ -100,7 +104,10 @@ pub struct RefundView {
     /// Whether the units are available again.
     #[serde(default)]
     pub restock: bool,
+    /// The reason of the shop. Customers read `public_reason` here.
     pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_reason: Option<String>,
     /// The reason why the refund failed or is due.
     pub failure: Option<String>,
     /// The name of the caller.
@@ -160,12 +167,11 @@ mod tests {
         let amount = RefundRequest {
             amount: Some("5.00".parse().unwrap()),
             reason: Some("broken".to_owned()),
+            public_reason: Some("a scratch".to_owned()),
             ..RefundRequest::default()
         };
-        assert_eq!(
-            read(r#"{"amount": "5.00", "reason": "broken"}"#),
-            Ok(amount)
-        );
+        let text = r#"{"amount": "5.00", "reason": "broken", "public_reason": "a scratch"}"#;
+        assert_eq!(read(text), Ok(amount));
         let items = RefundRequest {
             items: vec![ItemQuantity {
                 sku: Sku::parse("A").unwrap(),

@@ -209,7 +209,7 @@ impl Body {
             Self::Refund => vec![
                 (
                     "part_of_the_payment",
-                    json!({"amount": "20.00", "reason": "a scratch"}),
+                    json!({"amount": "20.00", "reason": "4711: a scratch", "public_reason": "a scratch"}),
                 ),
                 (
                     "items",

@@ -339,8 +339,10 @@ response_types! {
         shipping_amount [when_set]: Option<Decimal>,
         /// Whether the units are available again.
         restock: bool,
-        /// The reason of the shop. Null for a caller of a customer.
+        /// The reason of the shop. For a caller of a customer, the reason for the customer.
         reason: Option<String>,
+        /// The reason for the customer. A caller of a customer reads it in `reason`.
+        public_reason [when_set]: Option<String>,
         /// The reason why the refund failed or is due. Null for a caller of a customer.
         failure: Option<String>,
         /// The name of the caller.

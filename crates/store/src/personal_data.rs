@@ -173,7 +173,9 @@ async fn erase_children(connection: &mut PgConnection, order_id: &OrderId) -> Re
     .await
     .for_operation("erase the recipients of mails")?;
     sqlx::query!(
-        "update refunds set reason = $2 where order_id = $1 and reason is not null",
+        "update refunds set reason = case when reason is null then null else $2 end,
+             public_reason = case when public_reason is null then null else $2 end
+         where order_id = $1",
         order_id.as_str(),
         MARK,
     )

@@ -81,6 +81,7 @@ struct Row {
     is_restocked: bool,
     refunded: i64,
     reason: Option<String>,
+    public_reason: Option<String>,
     failure: Option<String>,
     requested_by: String,
     created_at: DateTime<Utc>,
@@ -96,7 +97,7 @@ async fn read_rows(
 ) -> Result<Vec<RefundView>, Error> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select refund_id, amount, currency, items_json, shipping_amount, is_restocked, reason, failure, requested_by, created_at, updated_at,
+        r#"select refund_id, amount, currency, items_json, shipping_amount, is_restocked, reason, public_reason, failure, requested_by, created_at, updated_at,
              case when state not in ('due', 'refunded') then state
                  when part.is_due then 'due' else 'refunded' end as "state!",
              case when state = 'due' and not part.is_due then amount else part.refunded end as "refunded!"
@@ -149,6 +150,7 @@ impl Row {
             shipping_amount: self.shipping_amount.and_then(decimal),
             restock: self.is_restocked,
             reason: self.reason,
+            public_reason: self.public_reason,
             failure: self.failure,
             requested_by: self.requested_by,
             created_at: self.created_at,
@@ -300,13 +302,17 @@ async fn announce_in(
     Ok(Appended::Written { seq: to_u32(seq) })
 }
 
-/// Returns the payload of the audit event. It has no personal data but the caller's reason.
+/// Returns the payload of the audit event. It has no personal data but the caller's reasons.
 fn payload_of(kind: AuditEventType, refund: &RefundView) -> Value {
     if kind == AuditEventType::RefundRequested {
-        return json!({
+        let mut payload = json!({
             "refund_id": refund.refund_id, "amount": refund.amount, "currency": refund.currency,
             "items": refund.items, "reason": refund.reason, "actor": refund.requested_by,
         });
+        if let Some(public_reason) = &refund.public_reason {
+            payload["public_reason"] = json!(public_reason);
+        }
+        return payload;
     }
     json!({
         "refund_id": refund.refund_id, "amount": refund.amount, "currency": refund.currency,

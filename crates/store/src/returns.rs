@@ -455,6 +455,7 @@ async fn receive(
         // The receipt itself makes the units available, also without a refund.
         restock: false,
         reason: Some(&reason),
+        public_reason: None,
         requested_by: &origin.actor,
         origin: None,
         fingerprint: return_id.as_str(),

@@ -172,7 +172,9 @@ async fn customer_reads_only_texts_for_customers() {
     .await;
     shop.wait_for("texts-paid", "status", "preparing").await;
     shop.send("texts-paid", "cancel-payment", "reason").await;
-    let refund = json!({"amount": "1.00", "reason": format!("{SECRET}: refund")});
+    let refund = json!({
+        "amount": "1.00", "reason": format!("{SECRET}: refund"), "public_reason": "for you: refund",
+    });
     shop.harness.wait_for_end("texts-approved").await;
     let path = "/orders/texts-approved/refunds";
     shop.call("operator", ("POST", path), Some(refund))
@@ -192,7 +194,7 @@ async fn customer_reads_only_texts_for_customers() {
 
     for (id, actions) in [
         ("texts-held", &["hold", "release", "cancel"][..]),
-        ("texts-approved", &["approve"]),
+        ("texts-approved", &["approve", "refund"]),
         ("texts-rejected", &["reject"]),
         ("texts-paid", &["cancel-payment"]),
         ("texts-returned", &["approve return", "cancel return"]),

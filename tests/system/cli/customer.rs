@@ -115,7 +115,8 @@ async fn erased_customer_is_in_no_table() {
         harness.wait_for_end("private-1").await.status.as_str(),
         "delivered"
     );
-    let part = json!({"amount": "5.00", "reason": "private reason"});
+    let part =
+        json!({"amount": "5.00", "reason": "private reason", "public_reason": "private reason"});
     refund(&harness, "private-1", part).await;
     let item = json!({"sku": "ABC123", "quantity": 1, "reason": "private reason"});
     let requested = harness

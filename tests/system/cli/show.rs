@@ -87,8 +87,12 @@ async fn show_prints_what_the_order_has() {
         "5.00",
         "--reason",
         "a scratch",
+        "--public-reason",
+        "as we agreed",
     ];
     Harness::expect_stdout(harness.run_orderflow(&refund).await);
+    let refunds = harness.get("/orders/shown/refunds").await.body;
+    assert_eq!(refunds["refunds"][0]["public_reason"], "as we agreed");
     let request = ["return", "shown", "request", "--item", "ABC123=1"];
     Harness::expect_stdout(harness.run_orderflow(&request).await);
     let read = async || harness.show("shown").await;

@@ -145,6 +145,7 @@ impl RefundActivities {
             },
             restock: request.restock,
             reason: request.reason.as_deref(),
+            public_reason: request.public_reason.as_deref(),
             requested_by,
             origin: origin.as_ref(),
             fingerprint,

@@ -29,7 +29,7 @@ pub(super) struct MailContent {
     delivered_on: Option<String>,
     /// Whether the order has failed, and was not cancelled.
     is_failed: bool,
-    /// The reason of the cancel or of the failure, worded for a customer.
+    /// The reason of the cancel, of the failure or of the refund, worded for a customer.
     reason: Option<String>,
     /// The sentence about the refund.
     refund: &'static str,
@@ -140,6 +140,10 @@ impl MailContent {
             order_id: order.order_id.to_string(),
             customer: order.customer.name.as_deref().map(one_line),
             refunded: refund.and_then(|refund| amount_in(refund.amount, refund.currency)),
+            // The other reason is for the shop only.
+            reason: refund
+                .and_then(|refund| refund.public_reason.as_deref())
+                .map(one_line),
             returned: received
                 .map(|(line, units)| (product_name(order, line.sku.as_str()), units))
                 .collect(),

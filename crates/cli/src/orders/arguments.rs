@@ -325,6 +325,9 @@ pub(crate) struct RefundArguments {
     /// Reason for the audit log.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// Reason for the customer, who does not read the other one.
+    #[arg(long)]
+    pub(crate) public_reason: Option<String>,
     /// Idempotency key: a repeated command with the same key returns the same refund [default: a
     /// random one].
     #[arg(long)]

@@ -10,13 +10,14 @@ use crate::output::{format_money, print};
 pub(crate) async fn refund(arguments: RefundArguments) -> Result<()> {
     let mut body = Map::new();
     // Amounts stay text, because a conversion through a float can change them.
-    for (name, amount) in [
+    for (name, text) in [
         ("amount", arguments.amount),
         ("shipping_amount", arguments.shipping),
         ("reason", arguments.reason),
+        ("public_reason", arguments.public_reason),
     ] {
-        if let Some(amount) = amount {
-            body.insert(name.to_owned(), amount.into());
+        if let Some(text) = text {
+            body.insert(name.to_owned(), text.into());
         }
     }
     if !arguments.item.is_empty() {

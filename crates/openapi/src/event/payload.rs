@@ -428,14 +428,14 @@ pub(super) fn describe(kind: AuditEventType, types: &mut SchemaRegistry) -> Payl
         }
         AuditEventType::RefundRequested => {
             let items = types.schema_of::<Vec<ItemQuantity>>();
-            refund(
+            with_public_reason(refund(
                 "The shop refunds a part of the order's money. The money is reserved for the refund.",
                 types,
                 [
                     Field("items", items, json!([{"sku": "ABC123", "quantity": 1}])),
                     optional_text("reason", json!("a scratch")),
                 ],
-            )
+            ))
         }
         AuditEventType::RefundCompleted => refund_result(
             "The customer got the money of a refund back.",

@@ -25,6 +25,8 @@ pub struct NewRefund<'a> {
     /// Whether the units are available again.
     pub restock: bool,
     pub reason: Option<&'a str>,
+    /// The reason for the customer.
+    pub public_reason: Option<&'a str>,
     pub requested_by: &'a str,
     /// The origin of the request, with the states of the order that it is for. `None` if the caller has
     /// checked them, and for a refund that is started again.
@@ -278,8 +280,8 @@ async fn insert(
     let items = (!items.is_empty()).then(|| to_json(&items)).transpose()?;
     sqlx::query!(
         "insert into refunds (order_id, refund_id, state, amount, currency, fingerprint, reason, requested_by,
-             items_json, shipping_amount, is_restocked)
-         values ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10)",
+             items_json, shipping_amount, is_restocked, public_reason)
+         values ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         new.order_id.as_str(),
         new.refund_id.as_str(),
         amount.minor(),
@@ -290,6 +292,7 @@ async fn insert(
         items,
         shipping.map(Money::minor),
         new.restock,
+        new.public_reason,
     )
     .execute(connection)
     .await
