@@ -35,6 +35,8 @@ pub struct NewOrder<'a> {
     pub request_id: &'a str,
     /// The origin of the start, for the audit log.
     pub origin: RequestOrigin,
+    /// Whether the call starts nothing, and only finds the order that the same request has started.
+    pub must_exist: bool,
 }
 
 /// A started order.
@@ -53,6 +55,9 @@ pub enum StartError {
     /// Another request started an order with this id.
     #[error("the order id is already used by another order")]
     Conflict,
+    /// The order must exist, and the same request has not started it.
+    #[error("the request has not started an order")]
+    Missing,
     #[error(transparent)]
     Failed(#[from] Error),
 }
@@ -62,9 +67,13 @@ impl OrderClient {
     ///
     /// # Errors
     ///
-    /// Returns [`StartError::Conflict`] when another request started an order with this id.
+    /// Returns [`StartError::Conflict`] when another request started an order with this id, and
+    /// [`StartError::Missing`] when the order must exist and this request has not started it.
     #[tracing::instrument(name = "temporal.start", skip_all)]
     pub async fn start_order(&self, new: &NewOrder<'_>) -> Result<StartedOrder, StartError> {
+        if new.must_exist {
+            return self.find_started(new).await;
+        }
         let start_id = format!("{:016x}", rand::random::<u64>());
         let options = self.start_options(new, &start_id);
         let input = OrderInput {
@@ -92,7 +101,7 @@ impl OrderClient {
                 already_started: false,
             }),
             Err(CallError::Sdk(WorkflowStartError::AlreadyStarted { .. })) => {
-                self.read_existing_start(new, &start_id).await
+                self.read_existing_start(new, Some(&start_id)).await
             }
             Err(CallError::TimedOut) => {
                 Err(Error::Unavailable("no response to a start".to_owned()).into())
@@ -119,12 +128,25 @@ impl OrderClient {
             .build()
     }
 
+    /// Finds the order that an earlier call with the same request started.
+    async fn find_started(&self, new: &NewOrder<'_>) -> Result<StartedOrder, StartError> {
+        let found = self.read_existing_start(new, None).await;
+        found.map_err(|error| match error {
+            StartError::Conflict | StartError::Missing | StartError::Failed(Error::NotFound) => {
+                StartError::Missing
+            }
+            StartError::Failed(Error::NoWorker | Error::Unavailable(_) | Error::Unexpected(_)) => {
+                error
+            }
+        })
+    }
+
     /// Compares the existing order's memo with the request and returns which call started the
-    /// order.
+    /// order. Without a `start_id`, it was an earlier one.
     async fn read_existing_start(
         &self,
         new: &NewOrder<'_>,
-        start_id: &str,
+        start_id: Option<&str>,
     ) -> Result<StartedOrder, StartError> {
         let call = |client: Client| async move {
             order_handle(&client, new.order_id)
@@ -146,7 +168,7 @@ impl OrderClient {
         if !memo_equals(FINGERPRINT_MEMO, new.fingerprint) {
             return Err(StartError::Conflict);
         }
-        if memo_equals(START_ID_MEMO, start_id) {
+        if start_id.is_some_and(|id| memo_equals(START_ID_MEMO, id)) {
             return Ok(StartedOrder {
                 run_id: description.run_id().to_owned(),
                 status: OrderStatus::Pending,

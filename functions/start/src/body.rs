@@ -14,6 +14,8 @@ const ADDRESS: [&str; 2] = ["shipping_address", "address"];
 pub(crate) struct ParsedBody {
     pub(crate) order_request: OrderRequest,
     pub(crate) profile: Option<Profile>,
+    /// Whether the quote of the order has expired, so that the request can only repeat an earlier one.
+    pub(crate) is_expired: bool,
 }
 
 /// Parses the body of `POST /orders`, which must have line items and a street.
@@ -22,11 +24,12 @@ pub(crate) async fn parse_create_body(
     request: &ApiRequest,
 ) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
+    let body = quote::price_body(app, request).await?;
     let read_body = |fields: &mut Fields<'_, '_>| {
         fields.require_any(&["items"]);
         fields.require_any(&ADDRESS);
         let address = fields.sent_name(&ADDRESS);
-        let parsed = read_fields(app, request, fields)?;
+        let parsed = read_fields(app, request, &body, fields)?;
         // Both members are present here, but can be empty.
         if parsed.order_request.lines.is_empty() && !fields.is_rejected(&["items"]) {
             fields.reject("items", "must have at least one element");
@@ -36,7 +39,7 @@ pub(crate) async fn parse_create_body(
         }
         Some(parsed)
     };
-    read_priced(&quote::price_body(app, request).await?, read_body)
+    read_priced(&body, read_body)
 }
 
 /// Reads a body. Invalid fields of a quote are a defect of the quote.
@@ -70,8 +73,9 @@ pub(crate) async fn parse_start_body(
     request: &ApiRequest,
 ) -> Result<ParsedBody, Problem> {
     let _step = telemetry::start_step("parse");
+    let body = quote::price_body(app, request).await?;
     let read_body = |fields: &mut Fields<'_, '_>| {
-        let parsed = read_fields(app, request, fields)?;
+        let parsed = read_fields(app, request, &body, fields)?;
         let needs_address = !parsed.order_request.lines.is_empty();
         if needs_address
             && parsed.order_request.shipping_address.is_none()
@@ -81,7 +85,7 @@ pub(crate) async fn parse_start_body(
         }
         Some(parsed)
     };
-    let parsed = read_priced(&quote::price_body(app, request).await?, read_body)?;
+    let parsed = read_priced(&body, read_body)?;
     let order_request = if app.sample_cart {
         parsed.order_request.with_sample_cart()
     } else {
@@ -94,7 +98,12 @@ pub(crate) async fn parse_start_body(
 }
 
 /// Reads the fields that both routes have.
-fn read_fields(app: &App, request: &ApiRequest, fields: &mut Fields<'_, '_>) -> Option<ParsedBody> {
+fn read_fields(
+    app: &App,
+    request: &ApiRequest,
+    body: &PricedBody<'_>,
+    fields: &mut Fields<'_, '_>,
+) -> Option<ParsedBody> {
     let customer_field = if fields.starts_with(&["customer_id"], '"') {
         "customer_id"
     } else {
@@ -134,5 +143,6 @@ fn read_fields(app: &App, request: &ApiRequest, fields: &mut Fields<'_, '_>) -> 
     Some(ParsedBody {
         order_request,
         profile,
+        is_expired: body.is_expired,
     })
 }

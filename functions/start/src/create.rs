@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::{
     app::App,
     body::{self, ParsedBody},
+    quote,
     reservation::await_reservation,
     response::{self, PaymentIdRule},
 };
@@ -27,6 +28,7 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
     let ParsedBody {
         order_request,
         profile,
+        is_expired,
     } = body::parse_create_body(app, request).await?;
     let order = order_request.into_order()?;
     let policy = app.policy_for(request, &order, profile)?;
@@ -41,6 +43,7 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
         policy,
         order,
         fingerprint,
+        is_expired,
     };
     let Some(key) = key else {
         return attempt.start_with_random_id().await;
@@ -52,6 +55,7 @@ pub(crate) async fn create_order(app: &App, request: &ApiRequest) -> Result<ApiR
             let detail = "An earlier request used this Idempotency-Key with another body; send a new key for a new order.";
             Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
         }
+        Err(StartError::Missing) => Err(quote::expired()),
         Err(StartError::Failed(error)) => {
             let advice = "a repeat with the same Idempotency-Key is safe";
             Err(response::unanswered(error, &order_id, advice))
@@ -66,6 +70,7 @@ struct Attempt<'a> {
     policy: OrderPolicy,
     order: Order,
     fingerprint: String,
+    is_expired: bool,
 }
 
 impl Attempt<'_> {
@@ -79,6 +84,7 @@ impl Attempt<'_> {
                 }
                 // Another order has this id, even if its body is identical.
                 Ok(_) | Err(StartError::Conflict) => {}
+                Err(StartError::Missing) => return Err(quote::expired()),
                 Err(StartError::Failed(error)) => {
                     let advice = "a repeat without an Idempotency-Key can create a second order";
                     return Err(response::unanswered(error, &order_id, advice));
@@ -112,6 +118,7 @@ impl Attempt<'_> {
             fingerprint: &self.fingerprint,
             request_id: &self.request.request_id,
             origin: self.request.origin(),
+            must_exist: self.is_expired,
         };
         let started = self.app.orders.start_order(&new).await?;
         Ok((order, started))

@@ -12,6 +12,8 @@ use orderflow_http::{ApiRequest, Problem, ProblemCode, QuoteError, Scope};
 pub(crate) struct PricedBody<'a> {
     pub(crate) text: Cow<'a, str>,
     pub(crate) is_quoted: bool,
+    /// Whether the quote has expired, so that the request can only repeat an earlier one.
+    pub(crate) is_expired: bool,
 }
 
 /// Returns the body with its prices.
@@ -27,6 +29,7 @@ pub(crate) async fn price_body<'a>(
     let as_sent = PricedBody {
         text: Cow::Borrowed(text),
         is_quoted: false,
+        is_expired: false,
     };
     // The reader of the order reports a syntax error.
     let Ok(body) = serde_json::from_str::<Value>(text) else {
@@ -43,13 +46,15 @@ pub(crate) async fn price_body<'a>(
             Ok(PricedBody {
                 text: Cow::Owned(without_quote(body).to_string()),
                 is_quoted: false,
+                is_expired: false,
             })
         }
         Some(Value::String(quote)) => {
-            let quote = verify(app, request, quote).await?;
+            let (quote, is_expired) = verify(app, request, quote).await?;
             Ok(PricedBody {
                 text: Cow::Owned(with_quote(&body, &quote)?.to_string()),
                 is_quoted: true,
+                is_expired,
             })
         }
         Some(_) => Err(invalid_field(
@@ -93,17 +98,18 @@ fn require_no_price(request: &ApiRequest, body: &Value) -> Result<(), Problem> {
     Err(InvalidFields(errors.collect()).into())
 }
 
-async fn verify(app: &App, request: &ApiRequest, quote: &str) -> Result<QuotedFields, Problem> {
+/// Returns the fields of a valid quote, and whether it has expired.
+async fn verify(
+    app: &App,
+    request: &ApiRequest,
+    quote: &str,
+) -> Result<(QuotedFields, bool), Problem> {
     let Some(verifier) = &app.quotes else {
         return Err(invalid_field(
             "must be absent: this deployment has no keys of quotes (QUOTE_JWKS or QUOTE_JWKS_URL)",
         ));
     };
     let verified = verifier.verify(quote).await.map_err(|error| match error {
-        QuoteError::Expired => Problem::new(
-            ProblemCode::QuoteExpired,
-            "The quote has expired; ask the shop for a new one.",
-        ),
         QuoteError::Invalid(why) => rejected(why),
         QuoteError::Unavailable(why) => Problem::auth_unavailable(&why),
     })?;
@@ -119,11 +125,20 @@ async fn verify(app: &App, request: &ApiRequest, quote: &str) -> Result<QuotedFi
     if text("currency").is_none() || items.is_none_or(Vec::is_empty) {
         return Err(rejected("it has no currency or no items"));
     }
-    Ok(QuotedFields {
+    let fields = QuotedFields {
         id: verified.id,
         key_id: verified.key_id,
         claims: verified.claims,
-    })
+    };
+    Ok((fields, verified.is_expired))
+}
+
+/// Returns the problem of a new order with an expired quote.
+pub(crate) fn expired() -> Problem {
+    Problem::new(
+        ProblemCode::QuoteExpired,
+        "The quote has expired; ask the shop for a new one.",
+    )
 }
 
 /// Returns the problem of a quote with a defect. The reason is in the log only.

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use crate::{
     app::App,
     body::{self, ParsedBody},
+    quote,
     reservation::await_reservation,
     response::{self, PaymentIdRule},
 };
@@ -22,6 +23,7 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
     let ParsedBody {
         order_request,
         profile,
+        is_expired,
     } = body::parse_start_body(app, request).await?;
     let order = order_request.into_order()?;
     let policy = app.policy_for(request, &order, profile)?;
@@ -40,6 +42,7 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
         fingerprint: &fingerprint,
         request_id: &request.request_id,
         origin: request.origin(),
+        must_exist: is_expired,
     };
     match app.orders.start_order(&new).await {
         Ok(started) => {
@@ -51,6 +54,7 @@ pub(crate) async fn start_order(app: &App, request: &ApiRequest) -> Result<ApiRe
                 format!("Another request with a different body started the order '{order_id}'.");
             Err(Problem::new(ProblemCode::OrderExists, detail))
         }
+        Err(StartError::Missing) => Err(quote::expired()),
         Err(StartError::Failed(error)) => Err(response::unanswered(
             error,
             &order_id,

@@ -11,7 +11,6 @@ use super::{
     issuer::{Issuer, now},
     sample_order, start_with_keys,
 };
-use crate::api::ApiResponse;
 
 /// Returns keys: of the customer C-1 without and with the permission to set prices, of C-2, and of the
 /// shop.
@@ -210,7 +209,7 @@ async fn quote_sets_prices_of_one_order() {
     harness.assert_invariants().await;
 }
 
-/// The expiry is checked at the start only.
+/// The expiry is checked at the start only, and a start whose response was lost can be repeated.
 #[tokio::test]
 async fn started_order_outlives_its_quote() {
     let issuer = Issuer::start().await;
@@ -222,20 +221,69 @@ async fn started_order_outlives_its_quote() {
         ("ORDER_PROFILE", "checkout"),
     ];
     let harness = start_with_keys(&keys, &settings).await;
-    let mut short = claims("q-short");
-    short["iat"] = json!(now() - 60);
-    // The quote is accepted for the leeway of different clocks.
-    short["exp"] = json!(now());
-    let order = order_with(&issuer.sign("1", "quote+jwt", &short));
-    let start = async || {
-        let path = "/orders/outlives/start";
-        let body = Some(order.clone());
-        harness.call(keys.get("customer"), "POST", path, body).await
+    // The quotes are accepted for the leeway of different clocks.
+    let expiry = now();
+    let short = |id: &str| {
+        let mut short = claims(id);
+        short["iat"] = json!(expiry - 60);
+        short["exp"] = json!(expiry);
+        order_with(&issuer.sign("1", "quote+jwt", &short))
     };
-    start().await.expect_status(202);
-    let is_refused = |response: &ApiResponse| response.status == 422;
-    let refused = harness.wait_until("the expiry", start, is_refused).await;
-    refused.expect_problem(422, "quote_expired");
+    let (order, keyed, unused) = (short("q-short"), short("q-keyed"), short("q-unused"));
+    let start = async |id: &str, order: &Value| {
+        let path = format!("/orders/{id}/start");
+        let body = Some(order.clone());
+        harness
+            .call(keys.get("customer"), "POST", &path, body)
+            .await
+    };
+    let create = async |key: &str, order: &Value| {
+        let headers = [
+            ("x-api-key", keys.get("customer")),
+            ("idempotency-key", key),
+        ];
+        harness
+            .post_with_headers("/orders", order.clone(), &headers)
+            .await
+    };
+    start("outlives", &order).await.expect_status(202);
+    let created = create("outlives", &keyed).await.expect_status(202);
+
+    let is_past = |time: &u64| *time > expiry + 30;
+    harness
+        .wait_until("the expiry", async || now(), is_past)
+        .await;
+    for (first, again) in [
+        (json!("outlives"), start("outlives", &order).await),
+        (
+            created["order_id"].clone(),
+            create("outlives", &keyed).await,
+        ),
+    ] {
+        let again = again.expect_status(202);
+        assert_eq!(again["order_id"], first, "{again}");
+        assert_eq!(again["already_started"], true, "{again}");
+    }
+    let mut changed = order.clone();
+    changed["note"] = json!("ring twice");
+    let refusals = [
+        start("outlived", &order).await,
+        start("outlived", &unused).await,
+        start("outlives", &changed).await,
+        start("outlives", &unused).await,
+        create("outlived", &unused).await,
+        create("outlives", &changed).await,
+        harness
+            .call(keys.get("customer"), "POST", "/orders", Some(unused))
+            .await,
+    ];
+    for refused in refusals {
+        refused.expect_problem(422, "quote_expired");
+    }
+    let path = "/orders/outlived";
+    let unknown = harness.call(keys.get("customer"), "GET", path, None).await;
+    unknown.expect_problem(404, "order_not_found");
+
     let body = json!({"transaction_id": "tx-outlives", "amount": 28});
     let paid = harness
         .call(
@@ -329,6 +377,7 @@ async fn quote_with_a_defect_is_refused() {
         ("other audience", changed("aud", json!("shop"))),
         ("no audience", changed("aud", Value::Null)),
         ("too long", changed("exp", json!(now() + 90_000))),
+        ("an end before its start", changed("exp", json!(now() - 60))),
         ("no start", changed("iat", Value::Null)),
         ("no id", changed("jti", Value::Null)),
         ("no customer", changed("customer_id", Value::Null)),
@@ -352,7 +401,10 @@ async fn quote_with_a_defect_is_refused() {
             "{defect}: {refused:?}"
         );
     }
-    let expired = changed("exp", json!(now() - 60));
+    let mut past = claims("q-3");
+    past["iat"] = json!(now() - 120);
+    past["exp"] = json!(now() - 60);
+    let expired = issuer.sign("1", "quote+jwt", &past);
     start("customer", order_with(&expired))
         .await
         .expect_problem(422, "quote_expired");

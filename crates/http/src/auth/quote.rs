@@ -3,7 +3,7 @@
 //! A token is not accepted as a quote, and a quote not as a token (RFC 8725, 3.11): the type in the
 //! header differs, and so do the keys.
 
-use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
+use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind, get_current_timestamp};
 use serde_json::{Map, Value};
 
 use super::{
@@ -16,7 +16,7 @@ use settings::{Environment, QUOTE_AUDIENCE, QUOTE_JWKS, QUOTE_JWKS_URL, SettingE
 /// The maximum size of a quote, in bytes. One with 100 line items has about 20 KiB.
 const MAX_QUOTE_BYTES: usize = 64 * 1024;
 /// The longest time between the signature and the expiry, in seconds.
-const MAX_LIFETIME: i64 = 24 * 60 * 60;
+const MAX_LIFETIME: u64 = 24 * 60 * 60;
 pub(super) const TYPE: &str = "quote+jwt";
 
 /// A verifier of quotes.
@@ -26,7 +26,7 @@ pub struct QuoteVerifier {
     audience: String,
 }
 
-/// A quote with a valid signature, for this audience, that has not expired. Its other claims are not
+/// A quote with a valid signature, for this audience. It can have expired. Its other claims are not
 /// checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedQuote {
@@ -35,13 +35,14 @@ pub struct VerifiedQuote {
     /// The id of the key that has signed it.
     pub key_id: String,
     pub claims: Map<String, Value>,
+    /// Whether it has expired. Such a quote starts no order; a start that is repeated is still valid.
+    pub is_expired: bool,
 }
 
 /// The reason why a quote is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuoteError {
-    Expired,
-    /// Any other defect. The caller gets no reason, because only the shop can mend a quote.
+    /// A defect other than its expiry. The caller gets no reason, because only the shop can mend a quote.
     Invalid(&'static str),
     /// The quote cannot be checked, because the keys are unavailable.
     Unavailable(String),
@@ -62,7 +63,7 @@ impl QuoteVerifier {
         }))
     }
 
-    /// Verifies the signature, the audience and the lifetime of a quote.
+    /// Verifies the signature, the audience and the lifetime of a quote. It can have expired.
     ///
     /// # Errors
     ///
@@ -94,25 +95,36 @@ impl QuoteVerifier {
         let mut validation = Validation::new(header.alg);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
+        // The expiry is checked below, after the other claims.
+        validation.validate_exp = false;
         validation.set_required_spec_claims(&["exp", "aud"]);
         validation.set_audience(&[&self.audience]);
         let claims = decode::<Map<String, Value>>(quote, &key, &validation)
             .map_err(|error| rejection(error.kind()))?
             .claims;
-        let time = |name| claims.get(name).and_then(Value::as_i64);
-        let lifetime = time("exp").zip(time("iat")).map(|(exp, iat)| exp - iat);
-        if !lifetime.is_some_and(|lifetime| (1..=MAX_LIFETIME).contains(&lifetime)) {
-            return Err(QuoteError::Invalid(
+        let time = |name| claims.get(name).and_then(Value::as_u64);
+        let times = time("exp").zip(time("iat"));
+        let (expiry, _) = times
+            .filter(|(expiry, issued)| {
+                let lifetime = expiry.checked_sub(*issued);
+                lifetime.is_some_and(|lifetime| (1..=MAX_LIFETIME).contains(&lifetime))
+            })
+            .ok_or(QuoteError::Invalid(
                 "it is not valid for at most 24 hours after iat",
-            ));
-        }
+            ))?;
+        let is_expired = expiry < get_current_timestamp().saturating_sub(LEEWAY);
         let id = claims
             .get("jti")
             .and_then(Value::as_str)
             .filter(|id| (1..=200).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()))
             .ok_or(QuoteError::Invalid("it has no valid id"))?
             .to_owned();
-        Ok(VerifiedQuote { id, key_id, claims })
+        Ok(VerifiedQuote {
+            id,
+            key_id,
+            claims,
+            is_expired,
+        })
     }
 }
 
@@ -122,7 +134,6 @@ impl QuoteVerifier {
 )]
 fn rejection(kind: &ErrorKind) -> QuoteError {
     match kind {
-        ErrorKind::ExpiredSignature => QuoteError::Expired,
         ErrorKind::InvalidSignature => QuoteError::Invalid("its signature is invalid"),
         ErrorKind::InvalidAudience => QuoteError::Invalid("it is for another audience"),
         _ => QuoteError::Invalid("a claim is missing or malformed"),
