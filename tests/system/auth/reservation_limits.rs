@@ -263,3 +263,28 @@ async fn limits_come_from_the_settings() {
     assert_eq!(shop.held().await, 8);
     shop.harness.assert_invariants().await;
 }
+
+/// The limits are fixed when the order starts: a worker with other settings changes nothing.
+#[tokio::test]
+async fn started_order_keeps_its_limits() {
+    let settings = [("HELD_PER_CUSTOMER", "8"), ("RESERVATION_TIMEOUT", "1s")];
+    let shop = Shop::start(&settings).await;
+    shop.harness.worker.stop().await;
+    shop.create("customer", "held-kept", 5).await;
+    let changed = [
+        ("HELD_PER_ORDER", "1"),
+        ("HELD_PER_CUSTOMER", "1"),
+        ("RESERVATION_TIMEOUT", "1h"),
+    ];
+    let _worker = shop.harness.start_another_worker("changed", &changed).await;
+    assert_eq!(shop.outcome("held-kept").await, "payment");
+    let read = async || shop.harness.audit_event_types("held-kept").await;
+    let is_released = |log: &Vec<String>| log.iter().any(|kind| kind == "inventory_released");
+    let log = shop
+        .harness
+        .wait_until("the release", read, is_released)
+        .await;
+    assert!(log.contains(&"inventory_reserved".to_owned()), "{log:?}");
+    assert_eq!(shop.held().await, 0);
+    shop.harness.assert_invariants().await;
+}
